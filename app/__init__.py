@@ -1,0 +1,35 @@
+"""Stallholder: one small host that keeps a stall for an add-on in every marketplace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+
+from app import pages, people, sandbox
+from app.core import config, database, headers, health, logs, outbound, registry, seal, services, web
+
+
+def create_app(instance: Path | None = None) -> Flask:
+    """The host, wired: settings, connectors, database, then the layers from the lowest up.
+
+    Raises `app.core.config.ConfigError` with one line that names the key when a setting is wrong.
+    """
+    logs.configure()
+    folder = instance or config.instance_folder()
+    settings = config.load_host(folder)
+    connectors = registry.load(registry.discover(settings["PLUGINS"]))
+    config.configure(connectors, settings["CONNECTORS"], lenient=settings["DEMO"])
+
+    app = Flask("app", instance_path=str(folder))
+    app.config.from_mapping(settings)
+    app.extensions[services.EXTENSION] = services.Services(
+        public_url=settings["PUBLIC_URL"],
+        registry=connectors,
+        ring=seal.Ring(settings["MASTER_KEYS"]),
+        outgate=outbound.Outgate(settings["OUTBOUND_ALLOW"]),
+        demo=settings["DEMO"],
+    )
+    for part in (database, headers, health, people, pages, sandbox, web):
+        part.init_app(app)
+    return app

@@ -1,0 +1,145 @@
+"""Commands about installations."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+from sqlalchemy import select
+
+from app.cli.failures import told_in_one_line
+from app.cli.output import as_json, show_one, show_rows
+from app.core import lifecycle
+from app.core.database import reading, writing
+from app.core.models import CredentialRow, InstallationRow, WorkspaceRow
+from app.core.pipeline import Request
+from app.core.services import services
+from app.people import mirror
+from app.sdk import Answer, Claims
+
+
+@click.group("installations")
+def installations() -> None:
+    """Connections to tenants of the platforms."""
+
+
+@installations.command("list")
+@as_json
+@with_appcontext
+@told_in_one_line
+def list_installations(json_wanted: bool) -> None:
+    """Every installation."""
+    with reading() as session:
+        rows = [facts_of(row) for row in session.scalars(select(InstallationRow).order_by(InstallationRow.created_at))]
+    show_rows(rows, ("id", "connector", "title", "state", "workspace", "alarm"), json_wanted)
+
+
+def facts_of(row: InstallationRow) -> dict[str, Any]:
+    """What may be shown of an installation: never a secret."""
+    return {
+        "id": row.id,
+        "connector": row.connector,
+        "workspace": row.workspace_id,
+        "title": row.title,
+        "state": row.state,
+        "address": row.address,
+        "language": row.language,
+        "facts": row.facts,
+        "created_at": row.created_at.isoformat(),
+        "updated_at": row.updated_at.isoformat(),
+        "alarm": row.alarm,
+    }
+
+
+@installations.command("show")
+@click.argument("id")
+@as_json
+@with_appcontext
+@told_in_one_line
+def show_installation(id: str, json_wanted: bool) -> None:
+    """One installation, without its secrets."""
+    with reading() as session:
+        facts = facts_of(existing(session.get(InstallationRow, id), id))
+        names = session.execute(
+            select(CredentialRow.name, CredentialRow.slot).where(CredentialRow.installation_id == id)
+        )
+        facts["credentials"] = sorted(f"{name} ({slot})" for name, slot in names)
+    facts["people"] = mirror.count(facts["workspace"] or "", id)
+    show_one(facts, json_wanted)
+
+
+def existing(row: InstallationRow | None, id: str) -> InstallationRow:
+    """The row, or an error that says where to look."""
+    if row is None:
+        raise click.ClickException(f"there is no installation {id!r}; see `stallholder installations list`")
+    return row
+
+
+@installations.command("add")
+@click.argument("connector")
+@click.option("--workspace", required=True, help="A workspace's id, or `new`.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="What the connector asks for.")
+@as_json
+@with_appcontext
+@told_in_one_line
+def add(connector: str, workspace: str, pairs: tuple[str, ...], json_wanted: bool) -> None:
+    """Connect a tenant by hand; prints JSON."""
+    host = services()
+    found = host.registry.find(connector)
+    if found is None or not found.serving or found.manifest is None:
+        raise click.ClickException(f"the connector {connector!r} is not serving; see `stallholder connectors list`")
+    if found.manifest.operator_fields is None:
+        raise click.ClickException(
+            f"{found.manifest.title} installs itself: see `stallholder connectors show {connector}`"
+        )
+    fields = to_fields(pairs, found.manifest.operator_fields)
+    work = Request(host, found, found.manifest.actions["install"], datetime.now(UTC))
+    reply = work.act(Claims(fields=fields), to_workspace(workspace))
+    with reading() as session:
+        row = session.get(InstallationRow, work.installed)
+        printed = {"id": work.installed, "workspace": row.workspace_id if row else None}
+    if isinstance(reply, Answer):
+        printed |= json.loads(reply.body)
+    click.echo(json.dumps(printed, ensure_ascii=False))
+
+
+def to_fields(pairs: tuple[str, ...], known: tuple[str, ...]) -> dict[str, str]:
+    """``key=value`` pairs as fields."""
+    fields = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or key not in known:
+            raise click.ClickException(f"--set {key}: write key=value; known are {', '.join(known)}")
+        fields[key] = value
+    return fields
+
+
+def to_workspace(id: str) -> str | None:
+    """An existing workspace's id; None for a new one."""
+    if id == "new":
+        return None
+    with reading() as session:
+        if session.get(WorkspaceRow, id) is None:
+            raise click.ClickException(
+                f"there is no workspace {id!r}; see `stallholder workspaces list`, or write `new`"
+            )
+    return id
+
+
+@installations.command("remove")
+@click.argument("id")
+@with_appcontext
+@told_in_one_line
+def remove(id: str) -> None:
+    """Forget an installation: its credentials, its events and the people that came through it."""
+    with writing() as session:
+        workspace = existing(session.get(InstallationRow, id), id).workspace_id or ""
+        lifecycle.remove(session, id)
+    mirror.forget(workspace, id)
+    click.echo(f"Removed {id}. The platform was not told: take the add-on away there too.")
+
+
+COMMANDS = (installations,)

@@ -1,0 +1,128 @@
+"""The databases: what must never be lost in one, what can be pulled again in the other, and their transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+MIRROR = "mirror"
+BUSY_SECONDS = 1.5
+PRAGMAS = {
+    # An acknowledged installation survives a power cut; a person can be pulled again.
+    "main": ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"),
+    MIRROR: ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-16000"),
+}
+
+
+class Base(DeclarativeBase):
+    """Tables of the main database."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class MirrorBase(DeclarativeBase):
+    """Tables of the mirror: a second file on SQLite, the same database on PostgreSQL."""
+
+    metadata = MetaData(naming_convention=NAMING, info={"bind_key": MIRROR})
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in Python, naive UTC in the database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC).replace(tzinfo=None) if value is not None else None
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None else None
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+_mode: ContextVar[str] = ContextVar("transaction", default="")
+
+
+def init_app(app: Flask) -> None:
+    """Reads ``SQLALCHEMY_DATABASE_URI``; prepares both engines. Nothing connects yet."""
+    main = make_url(app.config["SQLALCHEMY_DATABASE_URI"])
+    app.config["SQLALCHEMY_BINDS"] = {MIRROR: mirror_of(main)}
+    if main.get_backend_name() == "sqlite":
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"connect_args": {"timeout": BUSY_SECONDS}}
+    else:
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": True, "pool_timeout": BUSY_SECONDS}
+    db.init_app(app)
+    with app.app_context():
+        for key, engine in db.engines.items():
+            if engine.dialect.name == "sqlite":
+                prepare_sqlite(engine, PRAGMAS[key or "main"])
+
+
+def mirror_of(main: URL) -> URL:
+    """The mirror's address: beside the main file on SQLite, the same database elsewhere."""
+    if main.get_backend_name() != "sqlite" or not main.database or main.database == ":memory:":
+        return main
+    path = Path(main.database)
+    return main.set(database=str(path.with_name(f"{path.stem}-mirror{path.suffix}")))
+
+
+def prepare_sqlite(engine: Engine, pragmas: tuple[str, ...]) -> None:
+    """Take transactions out of the driver's hands: writers begin IMMEDIATE, so no update is lost or refused midway."""
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN" if _mode.get() == "read" else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A read-only transaction; joins the one that is open."""
+    yield from _transaction("read")
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """A transaction that commits at the end of the block; joins the one that is open. Keep it short: no calls out."""
+    if _mode.get() == "read":
+        raise RuntimeError("a reading transaction cannot become a writing one")
+    yield from _transaction("write")
+
+
+def _transaction(mode: str) -> Iterator[Session]:
+    if _mode.get():
+        yield db.session()
+        return
+    token = _mode.set(mode)
+    session = db.session()
+    try:
+        yield session
+        if mode == "write":
+            session.commit()
+    finally:
+        # Rows leave with what was read of them; then a failed write and every read end. After a commit nothing is left.
+        session.expunge_all()
+        session.rollback()
+        _mode.reset(token)

@@ -1,0 +1,155 @@
+"""A connector's manifest: what the host must know of it even when its code will not run."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
+
+SPEC = 1
+NAME = re.compile(r"[a-z][a-z0-9_]{1,31}")
+
+
+class ManifestError(Exception):
+    """A manifest cannot be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalShape:
+    """How a refusal looks to this platform: ``status`` maps a refusal's kind, or is one for every kind."""
+
+    media_type: str = "application/json"
+    body: Mapping[str, Any] = field(default_factory=lambda: {"error": "$message"})
+    status: Mapping[str, int] | int = field(default_factory=dict)
+
+    def status_of(self, kind: str, default: int) -> int:
+        """The status of one kind of refusal."""
+        return self.status if isinstance(self.status, int) else self.status.get(kind, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One address of a connector and its policy."""
+
+    name: str
+    methods: tuple[str, ...]
+    hook: str
+    refusal: RefusalShape
+    keyed: bool = False
+    unknown: bool = False
+    session: bool = False
+    consent: bool = False
+    reserve: tuple[str, ...] = ()
+    grace: float = 0.0
+    deadline: float = 10.0
+    largest: int = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything a connector declares as data."""
+
+    name: str
+    title: str
+    actions: Mapping[str, Action]
+    refusal: RefusalShape = RefusalShape()
+    languages: tuple[str, ...] = ("en",)
+    frame_ancestors: tuple[str, ...] = ()
+    frame_ancestors_setting: str = ""
+    operator_fields: tuple[str, ...] | None = None
+    failed_logins_per_hour: int = 60
+    cabinet: tuple[tuple[str, str], ...] = ()
+
+
+class StatusField(fields.Field[Any]):
+    """A number for every kind, or a table of kinds."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        numbers = value.values() if isinstance(value, dict) else [value]
+        if not all(isinstance(number, int) and 200 <= number <= 599 for number in numbers):
+            raise ValidationError("a status, or a table of statuses, between 200 and 599")
+        return value
+
+
+class RefusalSchema(Schema):
+    media_type = fields.String()
+    body = fields.Dict(keys=fields.String())
+    status = StatusField()
+
+
+class ActionSchema(Schema):
+    methods = fields.List(fields.String(validate=validate.OneOf(["GET", "POST"])), required=True)
+    hook = fields.String(
+        validate=validate.OneOf(["describe", "install", "open", "search", "uninstall", "webhook"]),
+    )
+    refusal = fields.Dict()
+    keyed = fields.Boolean()
+    takes_unknown = fields.Boolean(data_key="unknown", attribute="unknown")
+    session = fields.Boolean()
+    consent = fields.Boolean()
+    reserve = fields.List(fields.String())
+    grace = fields.Float(validate=validate.Range(0, 86_400))
+    deadline = fields.Float(validate=validate.Range(0.1, 60))
+    largest = fields.Integer(validate=validate.Range(1024, 4 * 1024 * 1024))
+
+
+class CabinetSchema(Schema):
+    field = fields.String(required=True)
+    value = fields.String(required=True)
+
+
+class ManifestSchema(Schema):
+    spec = fields.Integer(required=True, validate=validate.Equal(SPEC))
+    title = fields.String(required=True)
+    languages = fields.List(fields.String(), validate=validate.Length(min=1))
+    frame_ancestors = fields.List(fields.String())
+    frame_ancestors_setting = fields.String()
+    refusal = fields.Nested(RefusalSchema)
+    actions = fields.Dict(keys=fields.String(), values=fields.Nested(ActionSchema), required=True)
+    operator = fields.Dict()
+    probe = fields.Dict()
+    cabinet = fields.List(fields.Nested(CabinetSchema))
+
+
+def read_manifest(name: str, folder: Path) -> Manifest:
+    """The manifest of the connector in ``folder``; raises `ManifestError`."""
+    try:
+        raw = tomllib.loads((folder / "connector.toml").read_text("utf-8"))
+        data = ManifestSchema(unknown=RAISE).load(raw)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(f"connector.toml cannot be read: {error}") from error
+    except ValidationError as error:
+        raise ManifestError(f"connector.toml: {error.messages}") from error
+    return to_manifest(name, data)
+
+
+def to_manifest(name: str, data: dict[str, Any]) -> Manifest:
+    """A validated table as a `Manifest`."""
+    general = data.get("refusal", {})
+    operator = data.get("operator")
+    return Manifest(
+        name=name,
+        title=data["title"],
+        actions={key: to_action(key, value, general) for key, value in data["actions"].items()},
+        refusal=RefusalShape(**general),
+        languages=tuple(data.get("languages", ["en"])),
+        frame_ancestors=tuple(data.get("frame_ancestors", ())),
+        frame_ancestors_setting=data.get("frame_ancestors_setting", ""),
+        operator_fields=tuple(operator.get("fields", ())) if operator is not None else None,
+        failed_logins_per_hour=int(data.get("probe", {}).get("failed_logins_per_hour", 60)),
+        cabinet=tuple((line["field"], line["value"]) for line in data.get("cabinet", ())),
+    )
+
+
+def to_action(name: str, table: dict[str, Any], general: dict[str, Any]) -> Action:
+    """One action's table as an `Action`; its refusal overrides the general one key by key."""
+    own = RefusalSchema(unknown=EXCLUDE).load(table.get("refusal", {}))
+    settings = {key: value for key, value in table.items() if key not in ("refusal", "hook")}
+    settings["methods"] = tuple(table["methods"])
+    settings["reserve"] = tuple(table.get("reserve", ()))
+    return Action(name=name, hook=table.get("hook", name), refusal=RefusalShape(**{**general, **own}), **settings)

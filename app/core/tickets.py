@@ -1,0 +1,112 @@
+"""Tickets and sessions: a signed opening yields a single-use ticket, a ticket a session that can be revoked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from app.core.database import reading, writing
+from app.core.models import InstallationRow, SessionRow, TicketRow
+from app.core.seal import digest, new_token
+from app.sdk import State, Unverified
+
+TICKET_LIFE = timedelta(seconds=60)
+IDLE_LIFE = timedelta(minutes=15)
+WHOLE_LIFE = timedelta(hours=8)
+# A session's clock is written at most this often.
+SEEN_STEP = timedelta(minutes=1)
+SERVED = (State.ACTIVE, State.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody in the customer's pages: known by the installation through which they came."""
+
+    installation: str
+    workspace: str
+    connector: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The secrets of a fresh session: handed to the browser once, stored as digests."""
+
+    bearer: str
+    cookie: str
+    visitor: Visitor
+
+
+def mint(session: Session, installation_id: str, language: str, now: datetime) -> str:
+    """A ticket for one visit within 60 seconds."""
+    token = new_token()
+    row = TicketRow(digest=digest("ticket", token), installation_id=installation_id, language=language)
+    row.expires_at = now + TICKET_LIFE
+    session.add(row)
+    session.flush()
+    return token
+
+
+def exchange(token: str, now: datetime) -> Admission:
+    """Turn a ticket into a session, once. Raises `Unverified` for a used, late or invented ticket."""
+    key = digest("ticket", token)
+    with writing() as session:
+        used = session.execute(
+            update(TicketRow)
+            .where(TicketRow.digest == key, TicketRow.used_at.is_(None), TicketRow.expires_at > now)
+            .values(used_at=now)
+            .execution_options(synchronize_session=False)
+        )
+        if used.rowcount != 1:  # type: ignore[attr-defined]
+            raise Unverified(
+                "ticket_not_valid", "This page was opened already or too late. Open it again from the admin."
+            )
+        ticket = session.get(TicketRow, key)
+        installation = session.get(InstallationRow, ticket.installation_id) if ticket else None
+        if ticket is None or installation is None or installation.state not in SERVED:
+            raise Unverified("not_served", "The add-on is not installed here any more.")
+        bearer, cookie = new_token(), new_token()
+        session.add(
+            SessionRow(
+                bearer=digest("bearer", bearer),
+                cookie=digest("cookie", cookie),
+                installation_id=installation.id,
+                language=ticket.language,
+                created_at=now,
+                seen_at=now,
+            )
+        )
+        return Admission(bearer, cookie, to_visitor(installation, ticket.language))
+
+
+def visitor(bearer: str, cookie: str, now: datetime) -> Visitor | None:
+    """Who holds this bearer or this cookie, while the session lives and its installation is served."""
+    statement = (
+        select(SessionRow, InstallationRow)
+        .join(InstallationRow, InstallationRow.id == SessionRow.installation_id)
+        .where(
+            or_(SessionRow.bearer == digest("bearer", bearer), SessionRow.cookie == digest("cookie", cookie)),
+            SessionRow.seen_at > now - IDLE_LIFE,
+            SessionRow.created_at > now - WHOLE_LIFE,
+            InstallationRow.state.in_(SERVED),
+        )
+    )
+    with reading() as session:
+        found = session.execute(statement).first()
+        if found is None:
+            return None
+        row, installation = found
+        who = to_visitor(installation, row.language)
+        key, seen_at = row.bearer, row.seen_at
+    if now - seen_at > SEEN_STEP:
+        with writing() as session:
+            session.execute(update(SessionRow).where(SessionRow.bearer == key).values(seen_at=now))
+    return who
+
+
+def to_visitor(row: InstallationRow, language: str) -> Visitor:
+    """The visitor that an installation vouches for."""
+    return Visitor(row.id, row.workspace_id or "", row.connector, language or row.language)

@@ -1,0 +1,57 @@
+"""Housekeeping: documents stay fresh, what is over is forgotten."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, select
+
+from app.core import lifecycle, tickets
+from app.core.database import Base, reading, writing
+from app.core.documents import KEPT_FRESH, DocumentStore, stale
+from app.core.models import ConsentRow, InstallationRow, JournalRow, SessionRow, TicketRow
+from app.core.services import services
+from app.sdk import State
+
+DEADLINE = 10.0
+# A reservation is settled within its lease; one this old belongs to a process that died.
+ABANDONED = timedelta(minutes=10)
+
+
+def refresh_documents(now: datetime) -> None:
+    """Fetch what connectors verify with before it is old."""
+    host = services()
+    for connector in host.registry:
+        if connector.serving and connector.implements("documents"):
+            for url in stale(connector.call("documents", settings=connector.settings) or (), now):
+                DocumentStore(host.outgate.within(DEADLINE), now).refresh(url, KEPT_FRESH)
+
+
+def purge(now: datetime) -> None:
+    """Forget tickets, sessions, consents and proofs whose time is over, and reservations that nobody settles."""
+    with reading() as session:
+        abandoned = list(
+            session.scalars(
+                select(InstallationRow.id).where(
+                    InstallationRow.state == State.PENDING, InstallationRow.created_at < now - ABANDONED
+                )
+            )
+        )
+        over = bool(abandoned) or any(session.scalar(select(1).where(*when).limit(1)) for _, when in ended(now))
+    if not over:
+        return
+    with writing() as session:
+        for table, when in ended(now):
+            session.execute(delete(table).where(*when))
+        for id in abandoned:
+            lifecycle.remove(session, id)
+
+
+def ended(now: datetime) -> list[tuple[type[Base], tuple[ColumnElement[bool], ...]]]:
+    """Each table with the condition under which a row of it is over."""
+    return [
+        (TicketRow, (TicketRow.expires_at < now,)),
+        (ConsentRow, (ConsentRow.expires_at < now,)),
+        (JournalRow, (JournalRow.expires_at < now,)),
+        (SessionRow, (SessionRow.seen_at < now - tickets.IDLE_LIFE,)),
+    ]

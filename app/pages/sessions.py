@@ -1,0 +1,76 @@
+"""A visit: begun with a ticket, known by a bearer or a cookie, ended by the visitor."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Response, jsonify, request
+from sqlalchemy import delete, or_
+
+from app.core import tickets
+from app.core.database import writing
+from app.core.models import SessionRow
+from app.core.seal import digest
+from app.core.tickets import Visitor
+from app.pages import language
+from app.pages.guard import from_own_site
+from app.sdk import Malformed, Unverified, read_object, text_field
+
+COOKIE = "__Host-session"
+
+
+class NotAdmitted(Unverified):
+    """Nobody's visit, or one that is over."""
+
+    kind = "session"
+    status = 401
+    message = "Your visit has ended. Open the add-on again from your admin."
+
+
+def begin() -> Response:
+    """Exchange a ticket for a visit: the bearer for the page's memory, the cookie for a reload. Raises `Refused`."""
+    if request.mimetype != "application/json":
+        raise Malformed("not_json")
+    told = read_object(request.get_data(cache=False))
+    admission = tickets.exchange(text_field(told, "ticket", longest=200), datetime.now(UTC))
+    language.switch(admission.visitor.language)
+    response = jsonify(bearer=admission.bearer)
+    # Partitioned: kept for the surrounding site alone, so it lives where third-party cookies do not.
+    response.set_cookie(
+        COOKIE,
+        admission.cookie,
+        max_age=tickets.WHOLE_LIFE,
+        secure=True,
+        httponly=True,
+        samesite="None",
+        partitioned=True,
+    )
+    return response
+
+
+def leave() -> Response:
+    """End the visit for good; saying it twice does no harm."""
+    bearer, cookie = presented()
+    known = or_(SessionRow.bearer == digest("bearer", bearer), SessionRow.cookie == digest("cookie", cookie))
+    with writing() as session:
+        session.execute(delete(SessionRow).where(known))
+    response = jsonify(left=True)
+    response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="None", partitioned=True)
+    return response
+
+
+def current_visitor() -> Visitor:
+    """Who asks; the answer is in their language from here on. Raises `NotAdmitted`."""
+    visitor = tickets.visitor(*presented(), datetime.now(UTC))
+    if visitor is None or not visitor.workspace:
+        raise NotAdmitted("no_session")
+    language.switch(visitor.language)
+    return visitor
+
+
+def presented() -> tuple[str, str]:
+    """The bearer and the cookie of the request. A bearer stands alone: two shops of one admin share the cookie."""
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and bearer:
+        return bearer, ""
+    return "", request.cookies.get(COOKIE, "") if from_own_site() else ""

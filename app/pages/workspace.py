@@ -1,0 +1,53 @@
+"""What a visitor may read of their own workspace: its name and its installations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from app.core.database import reading
+from app.core.models import InstallationRow, WorkspaceRow
+from app.core.services import services
+from app.core.tickets import Visitor
+from app.sdk import State
+
+SHOWN = (State.ACTIVE, State.PAUSED, State.UNINSTALLING)
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """One installation as its customer sees it; ``alarm`` is an English msgid."""
+
+    title: str
+    marketplace: str
+    state: str
+    since: datetime
+    alarm: str
+
+
+def name_of(visitor: Visitor) -> str:
+    """The name of the visitor's workspace."""
+    with reading() as session:
+        return session.scalar(select(WorkspaceRow.name).where(WorkspaceRow.id == visitor.workspace)) or ""
+
+
+def stalls_of(visitor: Visitor) -> list[Stall]:
+    """The installations of the visitor's workspace and of no other, oldest first."""
+    statement = (
+        select(InstallationRow)
+        .where(InstallationRow.workspace_id == visitor.workspace, InstallationRow.state.in_(SHOWN))
+        .order_by(InstallationRow.created_at, InstallationRow.id)
+    )
+    with reading() as session:
+        return [
+            Stall(row.title, marketplace(row.connector), row.state, row.created_at, row.alarm)
+            for row in session.scalars(statement)
+        ]
+
+
+def marketplace(connector: str) -> str:
+    """The title of a marketplace; its bare name when the connector is gone."""
+    found = services().registry.find(connector)
+    return found.manifest.title if found and found.manifest else connector

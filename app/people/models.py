@@ -1,0 +1,80 @@
+"""The tables of the mirror: people and orders that can be pulled again, and the words they are found by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, Integer, SmallInteger, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import MirrorBase
+
+LONGEST_TERM = 64
+
+
+def in_bytes(length: int | None = None) -> Any:
+    """Text that is ordered by its bytes on every database, so that a prefix is one range of an index."""
+    kind = String(length) if length else Text()
+    ordered = String(length, collation="C") if length else Text(collation="C")
+    return kind.with_variant(ordered, "postgresql")
+
+
+def row_id() -> Any:
+    """64 bits; on SQLite the type that a row id must have."""
+    return BigInteger().with_variant(Integer, "sqlite")
+
+
+class PersonRow(MirrorBase):
+    """A customer of a connected shop. ``source`` is the installation that brought it, or ``import``.
+
+    ``sort_name``, ``has_orders`` and ``last_order`` (ISO 8601) are derived: they order what a search finds.
+    """
+
+    __tablename__ = "person"
+    __table_args__ = (UniqueConstraint("workspace_id", "source", "external_id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=True)
+    workspace_id: Mapped[str] = mapped_column(String(32))
+    source: Mapped[str] = mapped_column(String(32))
+    external_id: Mapped[str] = mapped_column(String(200))
+    name: Mapped[str] = mapped_column(Text)
+    email: Mapped[str] = mapped_column(Text)
+    phone: Mapped[str] = mapped_column(Text)
+    company: Mapped[str] = mapped_column(Text)
+    url: Mapped[str] = mapped_column(Text)
+    note: Mapped[str] = mapped_column(Text)
+    updated_at: Mapped[str] = mapped_column(String(40))
+    sort_name: Mapped[str] = mapped_column(in_bytes())
+    has_orders: Mapped[bool]
+    last_order: Mapped[str] = mapped_column(in_bytes(40))
+
+
+class OrderRow(MirrorBase):
+    """One order of a person; ``position`` is its place in what the source sent."""
+
+    __tablename__ = "person_order"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    person_id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[str] = mapped_column(Text)
+    date: Mapped[str] = mapped_column(String(40))
+    status: Mapped[str] = mapped_column(Text)
+    total: Mapped[str] = mapped_column(String(40))
+    currency: Mapped[str] = mapped_column(String(8))
+    url: Mapped[str] = mapped_column(Text)
+
+
+class TermRow(MirrorBase):
+    """One word that finds one person: a prefix is a range of the primary key, inside one workspace.
+
+    ``field`` ranks where the word stands (`app.people.terms.Field`); the second index serves updates.
+    """
+
+    __tablename__ = "term"
+    __table_args__ = (Index("ix_term_person_id", "person_id"), {"sqlite_with_rowid": False})
+
+    workspace_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    term: Mapped[str] = mapped_column(in_bytes(LONGEST_TERM), primary_key=True)
+    person_id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=False)
+    field: Mapped[int] = mapped_column(SmallInteger)

@@ -1,0 +1,76 @@
+"""Folding: one spelling for what people write in many, whatever the marks, the case and the script."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from anyascii import anyascii
+
+from app.people.models import LONGEST_TERM
+
+# Letters that no Unicode decomposition takes apart, and the Cyrillic signs that people leave out.
+LETTERS = str.maketrans(
+    {
+        "ł": "l",
+        "đ": "d",
+        "ø": "o",
+        "ß": "ss",
+        "æ": "ae",
+        "œ": "oe",
+        "ı": "i",
+        "ð": "d",
+        "þ": "th",
+        "ъ": "",
+        "ь": "",
+    }
+)
+# Straight, grave, curly, modifier letter, prime and acute: all that people type for one.
+APOSTROPHES = str.maketrans(dict.fromkeys("'`\u2019\u2018\u02bc\u02b9\u00b4"))
+UNSTORABLE = str.maketrans({"\0": None} | {chr(code): "\N{REPLACEMENT CHARACTER}" for code in range(0xD800, 0xE000)})
+
+
+def storable(text: str, longest: int) -> str:
+    """The text without what a database refuses (NUL, lone surrogates), cut to ``longest`` characters."""
+    return text.translate(UNSTORABLE).strip()[:longest]
+
+
+def fold(text: str) -> str:
+    """The text without case and marks: ``Dvořák`` and ``DVORAK`` are one, as are ``Ёлкин`` and ``елкин``."""
+    if text.isascii():
+        return text.lower()
+    bare = unicodedata.normalize("NFKD", text.casefold())
+    unmarked = "".join(character for character in bare if not unicodedata.combining(character))
+    return unmarked.casefold().translate(LETTERS)
+
+
+def forms(word: str) -> tuple[str, ...]:
+    """The Latin spellings under which a word is kept and asked for, the folded one first.
+
+    The second is the romanised word as it was written: ``андрей`` is kept as ``andrei`` and ``andrey``, so that
+    either script and either habit finds the other.
+    """
+    if word.isascii():
+        return (word.lower()[:LONGEST_TERM],)
+    folded = fold(word)
+    written = word.casefold().translate(LETTERS)
+    found = (romanised(folded), romanised(written))
+    return tuple(dict.fromkeys(form for form in found if form)) or (folded[:LONGEST_TERM],)
+
+
+def romanised(word: str) -> str:
+    """The word in Latin letters; empty for a script without a table."""
+    return "".join(character for character in anyascii(word).lower() if character.isalnum())[:LONGEST_TERM]
+
+
+def split(text: str) -> list[str]:
+    """The words as written: letters, digits and the marks that belong to them."""
+    if text.isascii():
+        return "".join(character if character.isalnum() else " " for character in text).split()
+    whole = unicodedata.normalize("NFC", text)
+    kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in whole)
+    return [word for word in "".join(kept).split() if any(map(str.isalnum, word))]
+
+
+def words(text: str) -> list[str]:
+    """The words as asked for: an apostrophe joins."""
+    return split(text.translate(APOSTROPHES))

@@ -1,0 +1,134 @@
+"""The hooks: what a connector may implement. The docstrings are the contract.
+
+An implementation declares only the arguments it uses. It returns values and raises refusals
+(`Refused` and its kinds); it never writes to a database, never reads the clock, and sees one tenant at a time.
+
+Arguments that recur:
+
+``settings``       the connector's own settings, validated: ``settings["secret"]``
+``installations``  read-only look-up among this connector's installations (`Installations`)
+``installation``   the one that the claims name; None only where the manifest says ``unknown = true``
+``links``          absolute addresses of this connector and the link secrets reserved for this install (`Links`)
+``outbound``       guarded HTTP with the action's deadline (`Outbound`)
+``documents``      public documents that the host keeps fresh, such as a key or a domain list (`Documents`)
+``people``         the directory of the installation's workspace (`Directory`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pluggy
+
+from .ports import Directory, Documents, Installations, Links, Outbound
+from .values import (
+    Answer,
+    Claims,
+    Command,
+    Health,
+    Inbound,
+    Installation,
+    Outcome,
+    Page,
+    Registration,
+    Setting,
+    Verified,
+)
+
+PROJECT = "stallholder"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+Settings = Mapping[str, Any]
+
+
+@hookspec(firstresult=True)
+def settings() -> Sequence[Setting]:  # type: ignore[empty-body]
+    """The connector's settings, each declared once."""
+
+
+@hookspec(firstresult=True)
+def verify(  # type: ignore[empty-body]
+    request: Inbound,
+    settings: Settings,
+    installations: Installations,
+    documents: Documents,
+) -> Claims:
+    """Check a request's proof and say what it claims.
+
+    Parse strictly first, then check the proof, then its time. Raises `Malformed`, `Unverified`, `Expired`
+    or `Unknown`; anything else that escapes, and None, is a refusal too.
+    """
+
+
+@hookspec(firstresult=True)
+def describe(settings: Settings, links: Links) -> Answer:  # type: ignore[empty-body]
+    """Answer a public question about the add-on itself, the same for everybody. No proof is asked."""
+
+
+@hookspec(firstresult=True)
+def install(  # type: ignore[empty-body]
+    verified: Verified,
+    settings: Settings,
+    installations: Installations,
+    links: Links,
+    outbound: Outbound,
+    documents: Documents,
+) -> Registration:
+    """Connect a tenant: check what the platform asks to be checked and return what to store.
+
+    Runs inside the deadline of the manifest. May run twice for one tenant; must then lead to the same end.
+    """
+
+
+@hookspec(firstresult=True)
+def open(  # type: ignore[empty-body]
+    verified: Verified,
+    installation: Installation | None,
+    people: Directory,
+    page_url: str,
+) -> Answer | Page:
+    """Show the add-on to a person in the platform's admin.
+
+    ``page_url`` is an address of ours that opens the customer's pages once (or explains why it cannot). A
+    pure function of its arguments: the same request gets the same answer.
+    """
+
+
+@hookspec(firstresult=True)
+def search(verified: Verified, installation: Installation, people: Directory) -> Answer:  # type: ignore[empty-body]
+    """Answer a search by the platform with people of the installation's workspace. A pure read."""
+
+
+@hookspec(firstresult=True)
+def uninstall(verified: Verified, installation: Installation | None) -> Answer:  # type: ignore[empty-body]
+    """Answer that the tenant leaves. The host stops serving at once and destroys only after ``probe`` says dead."""
+
+
+@hookspec(firstresult=True)
+def webhook(  # type: ignore[empty-body]
+    verified: Verified,
+    installation: Installation,
+    settings: Settings,
+    links: Links,
+    outbound: Outbound,
+    documents: Documents,
+    people: Directory,
+) -> Outcome:
+    """Take a callback of the platform and say what to store of it."""
+
+
+@hookspec(firstresult=True)
+def probe(installation: Installation, settings: Settings, outbound: Outbound) -> Health:  # type: ignore[empty-body]
+    """Ask the platform whether the installation's credentials live. ``UNSURE`` on anything but a clear word."""
+
+
+@hookspec(firstresult=True)
+def documents(settings: Settings) -> Sequence[str]:  # type: ignore[empty-body]
+    """Addresses of the public documents this connector relies on; the worker keeps them fresh."""
+
+
+@hookspec(firstresult=True)
+def commands() -> Sequence[Command]:  # type: ignore[empty-body]
+    """Operator's commands of this connector."""

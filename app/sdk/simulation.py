@@ -1,0 +1,150 @@
+"""The platform's side, played for real: a `Simulator` signs and sends as its platform does and answers our calls.
+
+One simulator per connector serves the tests, the sandbox and ``stallholder simulate``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+import requests
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request that the platform sends to the host; ``path`` carries the query."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of the host to the platform, as it arrived; header names in lower case."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The platform's answer to such a call."""
+
+    status: int = 200
+    body: bytes = b""
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Simulator:
+    """A platform in a box.
+
+    ``host`` is the base URL of the Stallholder under test, ``home`` the base URL at which this
+    simulator's own API is reached, ``keys`` what `make_keys` once made. A subclass offers one method per name in
+    ``actions``: it takes text keyword arguments and returns the genuine signed `Outgoing`.
+    """
+
+    connector: ClassVar[str]
+    actions: ClassVar[Sequence[str]] = ()
+    # Keys that a platform hands out anew for each connection; the sandbox renews them at every start.
+    renewed: ClassVar[Sequence[str]] = ()
+
+    def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
+        self.host = host.rstrip("/")
+        self.home = home.rstrip("/")
+        self.keys = keys
+        self.calls: list[Call] = []
+
+    @classmethod
+    def make_keys(cls) -> dict[str, Any]:
+        """Fresh secrets for one sandbox, as JSON values."""
+        return {}
+
+    def settings(self) -> dict[str, Any]:
+        """What ``CONNECTORS.<name>`` must hold for a host to trust this simulator."""
+        return {}
+
+    def operator_fields(self) -> dict[str, str] | None:
+        """What an operator hands to ``installations add``; None where the platform installs itself."""
+        return None
+
+    def connected(self, installation: Mapping[str, str]) -> None:
+        """Take what ``installations add`` printed."""
+
+    def answer(self, call: Call) -> Reply:
+        """Answer a call of the host as the platform would."""
+        return Reply(404, b"{}")
+
+    def play(self, action: str, **changes: str) -> tuple[Outgoing, requests.Response]:
+        """Send the genuine request for ``action`` to the host over real HTTP; redirects are not followed."""
+        outgoing = getattr(self, action)(**changes)
+        return outgoing, self.send(outgoing)
+
+    def send(self, outgoing: Outgoing) -> requests.Response:
+        """Send any request, a tampered one too, byte for byte."""
+        return requests.request(
+            outgoing.method,
+            self.host + outgoing.path,
+            data=outgoing.body,
+            headers=dict(outgoing.headers),
+            allow_redirects=False,
+            timeout=30,
+        )
+
+    def received(self, call: Call) -> Reply:
+        """Note a call of the host and answer it."""
+        self.calls.append(call)
+        return self.answer(call)
+
+
+def handler(answer: Callable[[Call], Reply]) -> type[BaseHTTPRequestHandler]:
+    """A request handler that hands every call to ``answer``."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_call(self) -> None:
+            path, _, query = self.path.partition("?")
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            reply = answer(Call(self.command, path, query, headers, body))
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", reply.media_type)
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(reply.body)
+
+        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = handle_call  # noqa: N815 - the names http.server looks for
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Stay silent: the caller sees every call anyway."""
+
+    return Handler
+
+
+@contextmanager
+def serving(answer: Callable[[Call], Reply], port: int = 0) -> Iterator[str]:
+    """Serve ``answer`` on loopback while the block runs; yields the base URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler(answer))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

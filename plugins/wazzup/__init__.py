@@ -1,0 +1,76 @@
+"""Wazzup: WhatsApp, Telegram and other chats, connected by WAuth. This file is the table of contents."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from app.sdk import (
+    Claims,
+    Command,
+    ConditionUnmet,
+    Directory,
+    Health,
+    Inbound,
+    Installation,
+    Installations,
+    Links,
+    Outbound,
+    Outcome,
+    Page,
+    Registration,
+    Setting,
+    Settings,
+    Verified,
+    hookimpl,
+)
+
+from . import api, proof, schemas
+
+
+@hookimpl
+def settings() -> Sequence[Setting]:
+    """The partner values at Wazzup, and where its API lives."""
+    return schemas.SETTINGS
+
+
+@hookimpl
+def verify(request: Inbound, installations: Installations) -> Claims:
+    """Read a redirect's `state`, or find the installation that a webhook's two link secrets name."""
+    if request.action == "webhook":
+        return proof.prove_webhook(request, installations)
+    return proof.prove_install(request)
+
+
+@hookimpl
+def install(verified: Verified, settings: Settings, links: Links, outbound: Outbound) -> Registration:
+    """Redeem the `state` for an API key, then have the webhooks sent to us."""
+    state = proof.check_state(verified.fields.get("state"))  # an operator's did not pass `verify`
+    uri = links.to("webhook", links.token("path"))
+    if len(uri) > 200:  # "webhooksUri: string, <= 200 chars"; said before the state is spent
+        raise ConditionUnmet("address_too_long", "The public address of this server is too long for Wazzup.")
+    key = api.connect(outbound, settings, state, links.token("crm_key"))
+    api.subscribe(outbound, settings, key, uri)
+    account = schemas.account_of(state)  # told by Wazzup itself, now that it took the state
+    title = f"Wazzup {account}".strip()
+    tenant = account or "key-" + hashlib.sha256(key.encode()).hexdigest()[:32]
+    reply = Page("connected", {"title": title})
+    return Registration(tenant, title, reply, settings["api_url"], credentials={"api_key": key}, proven=True)
+
+
+@hookimpl
+def webhook(verified: Verified, links: Links, people: Directory) -> Outcome:
+    """Answer a callback: messages and statuses are kept, a contact or a deal gets its id."""
+    return schemas.take(verified.fields, people, links.public_url + "/account/")
+
+
+@hookimpl
+def probe(installation: Installation, settings: Settings, outbound: Outbound) -> Health:
+    """Ask whether the API key lives."""
+    return api.health(outbound, settings, installation.secret("api_key"))
+
+
+@hookimpl
+def commands() -> Sequence[Command]:
+    """Register, brand and try out the add-on at Wazzup."""
+    return api.COMMANDS

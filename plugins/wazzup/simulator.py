@@ -1,0 +1,317 @@
+"""Wazzup in a box: signs `state`, redeems it, tests and calls our webhook, and takes what is pushed to it."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from app.sdk import simulation
+from app.sdk.simulation import Call, Outgoing, Reply
+
+CHANNEL = "01e9d92c-3f8f-4a8d-9e5b-bde5ebb22e10"
+LARGEST_BATCH = 100
+LONGEST_URI = 200
+FLAGS = ("messagesAndStatuses", "contactsAndDealsCreation", "channelsUpdates", "templateStatus")
+CALLBACK = {"Content-Type": "application/json; charset-utf-8"}  # the platform's own, malformed parameter
+
+
+@dataclass(slots=True)
+class Connection:
+    """What the platform keeps of one customer's account; ``pushed`` holds entities by kind and id."""
+
+    account: str
+    crm_key: str
+    name: str
+    uri: str = ""
+    subscriptions: dict[str, bool] = field(default_factory=dict)
+    pushed: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class Simulator(simulation.Simulator):
+    """The platform with one customer's account; ``home`` + `/v3` is its API.
+
+    ``behaviour`` bends the answer to ``"POST connect"``, ``"PATCH webhooks"`` and so on: a status, ``"html"``,
+    ``"hang"`` (until `release` is set), a mapping (told as JSON with 200) or a `Reply`.
+    """
+
+    connector = "wazzup"
+    actions = ("install", "message", "status", "create_contact", "create_deal", "channel", "test")
+
+    def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
+        super().__init__(host, keys, home)
+        self.behaviour: dict[str, Any] = {}
+        self.release = threading.Event()
+        self.marketplace: dict[str, Any] = {}
+        self.connections: dict[str, Connection] = {}
+        self.used: set[str] = set()
+        self.lock = threading.Lock()
+
+    @classmethod
+    def make_keys(cls) -> dict[str, Any]:
+        """The partner's code and secret, the key that signs `state`, and the customer's account."""
+        account = 10_000_000 + secrets.randbelow(90_000_000)
+        jwt_key, secret = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+        return {"crm_code": "stallholder", "secret": secret, "jwt_key": jwt_key, "account_id": account}
+
+    @property
+    def developer_key(self) -> str:
+        """The partner's own API key."""
+        return hmac.digest(str(self.keys["jwt_key"]).encode(), b"developer", "sha256").hex()[:32]
+
+    @property
+    def api_key(self) -> str:
+        """The API key of the living connection; empty when there is none."""
+        return next(reversed(self.connections), "")
+
+    @property
+    def connection(self) -> Connection:
+        """The living connection; an empty one when there is none."""
+        return self.connections.get(self.api_key, Connection("", "", ""))
+
+    def settings(self) -> dict[str, Any]:
+        """The partner's values, with the API at ``home``."""
+        own = {"api_url": f"{self.home}/v3", "developer_key": self.developer_key}
+        return {"crm_code": self.keys["crm_code"], "secret": self.keys["secret"], **own}
+
+    def operator_fields(self) -> dict[str, str]:
+        """A fresh `state`, for an operator who connects without a browser."""
+        return {"state": self.state()}
+
+    def disconnect(self) -> None:
+        """The customer removes the integration: its key is wrong from now on, and no webhook comes any more."""
+        self.connections.clear()
+
+    # What the platform sends
+
+    def state(self, **claims: Any) -> str:
+        """A genuine `state`: a JWT, HS256 with the platform's own key, different each time."""
+        who = {"crmCode": self.keys["crm_code"], "accountId": self.keys["account_id"]}
+        payload = {"userId": 7, **who, "nonce": secrets.token_hex(8), **claims}
+        return self.jwt({"alg": "HS256", "typ": "JWT"}, payload, str(self.keys["jwt_key"]))
+
+    @staticmethod
+    def jwt(header: Mapping[str, Any], payload: Mapping[str, Any], key: str) -> str:
+        """A JWT with any content under any key."""
+        signed = ".".join(base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, payload))
+        return f"{signed}.{base64url(hmac.digest(key.encode(), signed.encode(), 'sha256'))}"
+
+    def install(self, state: str = "") -> Outgoing:
+        """The customer presses Connect, and the browser goes to the host."""
+        return Outgoing("GET", f"/wazzup/install?state={state or self.state()}", {"Accept": "text/html"})
+
+    def agree(self, session: requests.Session, page: requests.Response) -> requests.Response:
+        """Submit the form of the consent ``page`` as its browser would; redirects are not followed."""
+        form = Form()
+        form.feed(page.text)
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
+        headers = {"Origin": origin, "Referer": page.url, "Sec-Fetch-Site": "same-origin"}
+        address = urljoin(page.url, form.action or page.url)
+        return session.post(address, data=form.fields, headers=headers, allow_redirects=False, timeout=30)
+
+    def message(self, message_id: str = "", text: str = "Is it in stock?", chat_id: str = "79001234567") -> Outgoing:
+        """A customer's client writes."""
+        who = {"channelId": CHANNEL, "chatType": "whatsapp", "chatId": chat_id, "contact": {"name": "Oleg"}}
+        what = {"dateTime": "2026-01-15T09:12:44.120Z", "type": "text", "isEcho": False, "status": "inbound"}
+        return self.callback({"messages": [{"messageId": message_id or uuid(), **who, **what, "text": text}]})
+
+    def status(self, message_id: str = "", status: str = "read") -> Outgoing:
+        """An outgoing message came a step further."""
+        told = {"messageId": message_id or uuid(), "timestamp": "2026-01-15T09:12:44.300Z", "status": status}
+        return self.callback({"statuses": [told]})
+
+    def create_contact(self, chat_id: str = "79005550011", chat_type: str = "whatsapp", name: str = "") -> Outgoing:
+        """Somebody new wrote, and the host is to make a contact."""
+        chats = [{"chatType": chat_type, "chatId": chat_id}]
+        asked = {"responsibleUserId": "u-7", "name": name or chat_id, "contactData": chats, "source": "auto"}
+        return self.callback({"createContact": asked})
+
+    def create_deal(self, contact: str = "c-102", source: str = "auto") -> Outgoing:
+        """The host is to make a deal; ``contact`` is an id that it answered before."""
+        return self.callback({"createDeal": {"responsibleUserId": "u-7", "contacts": [contact], "source": source}})
+
+    def channel(self, state: str = "active", timestamp: str = "1768468364120") -> Outgoing:
+        """A channel changed its state."""
+        told = {"channelId": CHANNEL, "state": state, "timestamp": int(timestamp)}
+        return self.callback({"channelsUpdates": [told]})
+
+    def test(self) -> Outgoing:
+        """The test of the address, as `PATCH /v3/webhooks` sends it: without a bearer."""
+        return Outgoing("POST", self.hook_path(), CALLBACK, b'{"test":true}')
+
+    def callback(self, body: Mapping[str, Any], bearer: str | None = None) -> Outgoing:
+        """Any webhook call; with no crmKey held the header is absent."""
+        key = self.connection.crm_key if bearer is None else bearer
+        headers = {**CALLBACK, "Authorization": f"Bearer {key}"} if key else CALLBACK
+        return Outgoing("POST", self.hook_path(), headers, json.dumps(body, ensure_ascii=False).encode())
+
+    def hook_path(self) -> str:
+        """The path of the address that the host gave for its webhook, with the query."""
+        parts = urlsplit(self.connection.uri)
+        return (parts.path or "/wazzup/webhook/none") + (f"?{parts.query}" if parts.query else "")
+
+    # What the platform answers
+
+    def answer(self, call: Call) -> Reply:
+        """Play the API; a bent answer comes first."""
+        route = f"{call.method} {call.path.rpartition('/v3/')[2]}"
+        if route in self.behaviour:
+            return self.bent(self.behaviour[route])
+        try:
+            body = json.loads(call.body or b"null")
+        except ValueError:
+            return failed(400, "VALIDATION_ERROR")
+        if route == "POST connect":
+            return self.connect(body if isinstance(body, dict) else {})
+        key = call.headers.get("authorization", "").removeprefix("Bearer ")
+        if route in {"POST marketplace", "PATCH marketplace", "POST wauth"}:
+            return self.partner(route, dict(body or {})) if same(key, self.developer_key) else Reply(401)
+        with self.lock:
+            connection = self.connections.get(key)
+        return self.known(route, connection, body) if connection else Reply(401)
+
+    def bent(self, how: Any) -> Reply:
+        """The answer a test asked for."""
+        if isinstance(how, Reply):
+            return how
+        if how == "hang":
+            self.release.wait(30)
+            return Reply(504)
+        if how == "html":
+            return Reply(200, b"<!doctype html><h1>Wazzup</h1>", "text/html")
+        if isinstance(how, Mapping):
+            return told(how)
+        return failed(int(how), "UNKNOWN_ERROR")
+
+    def partner(self, route: str, body: dict[str, Any]) -> Reply:
+        """The routes of the developer's own key (fact sheet 1.2 to 1.4)."""
+        if route == "POST wauth":
+            if body.get("type") != self.keys["crm_code"]:
+                return failed(400, "VALIDATION_ERROR")
+            target = str(self.marketplace.get("authRedirectUri") or f"{self.host}/wazzup/install")
+            return Reply(302, headers={"Location": f"{target}{'&' if '?' in target else '?'}state={self.state()}"})
+        if route == "POST marketplace" and not same(str(body.get("secret", "")), str(self.keys["secret"])):
+            return failed(400, "VALIDATION_ERROR")
+        self.marketplace.update(body)
+        return Reply(200)
+
+    def connect(self, body: Mapping[str, Any]) -> Reply:
+        """Redeem a `state` once: the secret, the signature, the code (1.7). A new connection replaces the former."""
+        state, crm_key = str(body.get("state", "")), body.get("crmKey")
+        if not same(str(body.get("secret", "")), str(self.keys["secret"])) or not crm_key or not body.get("name"):
+            return failed(400, "VALIDATION_ERROR")
+        with self.lock:
+            account = self.account_of(state)
+            if not account or state in self.used:
+                return failed(400, "INVALID_STATE")
+            self.used.add(state)
+            self.connections = {key: held for key, held in self.connections.items() if held.account != account}
+            key = secrets.token_hex(16)
+            self.connections[key] = Connection(account, str(crm_key), str(body["name"]))
+        return told({"data": key})
+
+    def account_of(self, state: str) -> str:
+        """The account in a ``state`` that this platform signed for this partner; empty for any other."""
+        signed, _, signature = state.rpartition(".")
+        right = base64url(hmac.digest(str(self.keys["jwt_key"]).encode(), signed.encode(), "sha256"))
+        if not same(signature, right):
+            return ""
+        payload = signed.partition(".")[2]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return str(claims["accountId"]) if claims["crmCode"] == self.keys["crm_code"] else ""
+
+    def known(self, route: str, connection: Connection, body: Any) -> Reply:
+        """The routes of a customer's key."""
+        match route:
+            case "GET webhooks":
+                return told({"webhooksUri": connection.uri, "subscriptions": connection.subscriptions})
+            case "PATCH webhooks":
+                return self.subscribe(connection, body if isinstance(body, dict) else {})
+            case "POST users" | "POST contacts" | "POST deals" | "POST pipelines":
+                return push(connection.pushed.setdefault(route.removeprefix("POST "), {}), body)
+        return failed(404, "NOT_FOUND")
+
+    def subscribe(self, connection: Connection, body: Mapping[str, Any]) -> Reply:
+        """Take the webhook's address after a test that the host answers with 200 (2.5)."""
+        uri = str(body.get("webhooksUri", ""))
+        if len(uri) > LONGEST_URI or urlsplit(uri).scheme not in {"http", "https"}:
+            return failed(400, "uriNotValid")
+        try:
+            tested = requests.post(uri, b'{"test":true}', headers=CALLBACK, allow_redirects=False, timeout=30)
+        except requests.RequestException:
+            return failed(400, "WEBHOOKS_REQUEST_ERROR")
+        if tested.status_code != 200:
+            return failed(400, "testPostNotPassed", {"status": str(tested.status_code)})
+        connection.uri = uri
+        connection.subscriptions = {flag: body.get("subscriptions", {}).get(flag) is True for flag in FLAGS}
+        return Reply(200, b"{ ok }")
+
+
+class Form(HTMLParser):
+    """The first form of a page that is sent by POST: its ``action`` and its hidden ``fields``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action, self.fields = "", dict[str, str]()
+        self.inside = self.done = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Enter the form, or note one of its fields."""
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form" and not self.done and given.get("method", "").lower() == "post":
+            self.inside, self.action = True, given.get("action", "")
+        elif tag == "input" and self.inside and given.get("type") == "hidden" and given.get("name"):
+            self.fields[given["name"]] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave the form; later ones do not count."""
+        if tag == "form" and self.inside:
+            self.inside, self.done = False, True
+
+
+def push(held: dict[str, Any], items: Any) -> Reply:
+    """Upsert by id, all or nothing: at most 100, and "two items with the same id in one batch = 500" (2)."""
+    if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("id") for item in items):
+        return failed(400, "VALIDATION_ERROR")
+    if len(items) > LARGEST_BATCH:
+        return failed(400, "TOO_MANY_ENTITIES")
+    fresh = {str(item["id"]): item for item in items}
+    if len(fresh) < len(items):
+        return failed(500, "INTERNAL_ERROR")
+    held.update(fresh)
+    return Reply(200)
+
+
+def told(value: Mapping[str, Any], status: int = 200) -> Reply:
+    """A JSON answer."""
+    return Reply(status, json.dumps(value).encode())
+
+
+def failed(status: int, code: str, data: Mapping[str, str] | None = None) -> Reply:
+    """An error in the common shape (5.5)."""
+    return told({"error": code, "description": "Something is wrong.", **({"data": data} if data else {})}, status)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two secrets are equal."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def base64url(data: bytes) -> str:
+    """Without padding, as a JWT wants it."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def uuid() -> str:
+    """A fresh id in the platform's form."""
+    digits = secrets.token_hex(16)
+    return "-".join((digits[:8], digits[8:12], "4" + digits[13:16], "a" + digits[17:20], digits[20:]))
