@@ -30,6 +30,6 @@ def create_app(instance: Path | None = None) -> Flask:
         outgate=outbound.Outgate(settings["OUTBOUND_ALLOW"]),
         demo=settings["DEMO"],
     )
-    for part in (database, headers, health, people, pages, sandbox, web):
+    for part in (database, headers, web, health, people, pages, sandbox):
         part.init_app(app)
     return app

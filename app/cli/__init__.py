@@ -61,6 +61,8 @@ main = Stallholder(
     load_dotenv=False,
     set_debug_flag=False,
 )
+# Which application it is and how it runs is settled; Flask's own options for that would only mislead.
+main.params.clear()
 for group in (running, doctor, connectors, installations, workspaces, people, simulate):
     for command in group.COMMANDS:
         main.add_command(command)

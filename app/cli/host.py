@@ -92,11 +92,11 @@ def programs(bind: str, workers: int, *, worker: bool, demo: bool) -> list[Progr
     # Threads, since a request may wait for a platform, or for a platform that calls us back meanwhile.
     gunicorn += ["--worker-class", "gthread", "--threads", "16", "--timeout", "30", "--graceful-timeout", "25"]
     gunicorn += ["--no-control-socket", "--log-level", "warning"]
-    wanted = [Program("web", gunicorn, vital=True)]
+    wanted = [Program("web", tuple(gunicorn), vital=True)]
     if worker:
-        wanted.append(Program("worker", ["-m", "app.cli", "worker"]))
+        wanted.append(Program("worker", ("-m", "app.cli", "worker")))
     if demo:
-        wanted.append(Program("sandbox", ["-m", "app.cli", "sandbox"]))
+        wanted.append(Program("sandbox", ("-m", "app.cli", "sandbox")))
     return wanted
 
 

@@ -23,7 +23,7 @@ class Program:
     """One program: arguments for this Python. When a vital one ends, everything ends."""
 
     name: str
-    arguments: Sequence[str]
+    arguments: tuple[str, ...]
     vital: bool = False
 
     def start(self) -> subprocess.Popen[bytes]:

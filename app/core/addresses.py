@@ -157,16 +157,18 @@ def _can_bind(address: Address) -> bool:
 
 
 def _is_public_host(host: str) -> bool:
-    """Whether a host is a plain dotted quad, or a full name whose international labels say what they decode to."""
+    """Whether a host is a plain dotted quad, or a full name whose international labels can be decoded."""
     if literal := _quad(host):
         return is_acceptable(literal)
     if len(host) > _NAME_CAP or not _NAME.fullmatch(host):
         return False
     try:
-        encoded = [label for label in host.split(".") if label.startswith("xn--")]
-        return all(idna.alabel(idna.ulabel(label)) == label.encode() for label in encoded)
+        for label in host.split("."):
+            if label.startswith("xn--"):
+                idna.ulabel(label)
     except UnicodeError:
         return False
+    return True
 
 
 def _quad(host: str) -> ipaddress.IPv4Address | None:

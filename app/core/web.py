@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask import Blueprint, Flask, Response, g, request
@@ -20,6 +21,9 @@ from app.core.pipeline import Crashed, Request, Result
 from app.core.registry import Connector
 from app.core.services import Services, services
 from app.sdk import Busy, Inbound, Malformed, Page, Refused, Unknown
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = structlog.get_logger()
 blueprint = Blueprint("marketplaces", __name__)
@@ -67,7 +71,7 @@ def edge(connector: str, rest: str) -> Response:
     except (DBAPIError, PoolTimeout) as error:
         log.error("database.failed", connector=connector, action=name, kind=type(error).__name__)
         return to_refusal(found, action, Busy("database"))
-    except Exception:  # noqa: BLE001 - whatever happens, a marketplace gets an answer that it can read
+    except Exception:
         log.exception("edge.crashed", connector=connector, action=name)
         return to_refusal(found, action, Crashed("edge_crashed"))
 
@@ -173,11 +177,23 @@ def preferred_language(manifest: Manifest | None) -> str:
     return request.accept_languages.best_match(languages) or languages[0]
 
 
+class OneSlash:
+    """Serve doubled slashes as one: platforms join addresses in their own ways, and a redirect would fail them."""
+
+    def __init__(self, wrapped: WSGIApplication) -> None:
+        self._wrapped = wrapped
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["PATH_INFO"] = re.sub("/{2,}", "/", environ.get("PATH_INFO", ""))
+        return self._wrapped(environ, start_response)
+
+
 def init_app(app: Flask) -> None:
-    """Serves every connector below the app's root."""
+    """Serves every connector below the app's root; comes before the other parts, since it sets how paths are read."""
+    # Flask's documented place for middleware.
+    app.wsgi_app = OneSlash(app.wsgi_app)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.config["MAX_FORM_PARTS"] = 50
     app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
     app.register_blueprint(blueprint)
     app.register_error_handler(404, lambda error: to_refusal(None, None, NoSuchAction("no_path")))

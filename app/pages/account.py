@@ -1,4 +1,4 @@
-"""The addresses below ``/account``: an inert shell for the host admin's frame, and the fragments that its script asks for."""
+"""The addresses below ``/account``: an inert shell for an admin's frame, and the fragments that its script asks for."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def home() -> str:
 
 @blueprint.get("/open/<connector>")
 def open_shell(connector: str) -> tuple[str, int]:
-    """The page that a marketplace's admin opens. It reads nothing and changes nothing: its script does, with the ticket."""
+    """The page that a marketplace's admin opens: it reads and changes nothing, its script spends the ticket."""
     return framed(connector, "pages/shell.html")
 
 

@@ -1,4 +1,4 @@
-"""How values of a shop are written on a page: dates and sums by the reader's language, and links that are safe to press."""
+"""How a shop's values are written on a page: dates and sums by the reader's language, links that are safe to press."""
 
 from __future__ import annotations
 

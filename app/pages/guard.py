@@ -1,4 +1,4 @@
-"""The one place that keeps other sites' requests out: every request below ``/account`` that may change something passes here."""
+"""The one place that keeps other sites out: every request below ``/account`` that may change something passes here."""
 
 from __future__ import annotations
 

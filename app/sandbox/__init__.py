@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, abort
+from flask import Blueprint, Flask, abort, render_template
 
 from app.core.config import instance_folder
 from app.core.registry import discover, load
@@ -71,14 +71,15 @@ def homes(folder: Path) -> dict[str, str]:
 
 
 @blueprint.get("/")
-def index() -> str | Response:
+def index() -> str:
     """The marketplaces to click through."""
     host = services()
     if not host.demo:
         abort(404)
+    names = homes(instance_folder())
     titles = {found.name: found.manifest.title for found in host.registry if found.manifest}
-    places = [(titles.get(name, name), home) for name, home in homes(instance_folder()).items()]
-    return host.views["sandbox"]({"places": places})
+    places = [(titles.get(name, name), home) for name, home in names.items()]
+    return render_template("sandbox/index.html", places=places, example=next(iter(names), ""))
 
 
 def init_app(app: Flask) -> None:
@@ -87,4 +88,3 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(blueprint)
     if host.demo:
         host.extra_ancestors = tuple(homes(Path(app.instance_path)).values())
-        host.views["sandbox"] = lambda params: app.jinja_env.get_template("sandbox.html").render(params)

@@ -33,15 +33,15 @@ class Marketplace:
     def admin(self) -> str:
         """The admin page."""
         buttons = "".join(
-            f'<button type="button" data-action="{html.escape(action)}">{html.escape(action.replace("_", " "))}</button>'
-            for action in self.simulator.actions
+            f'<button type="button" data-action="{action}">{action.replace("_", " ")}</button>'
+            for action in map(html.escape, self.simulator.actions)
         )
         return PAGE.substitute(title=html.escape(self.title), host=html.escape(self.simulator.host), buttons=buttons)
 
     def played(self, call: Call) -> Reply:
         """Send a genuine request to the host and tell the exchange."""
         action = call.path.removeprefix("/_play/")
-        # Another site's form or script must not play here; a JSON body makes its browser ask first, and we never allow it.
+        # Another site must not play here: a JSON body makes its browser ask first, and we never allow it.
         if call.method != "POST" or "json" not in call.headers.get("content-type", ""):
             return told({"problem": "play by POST with a JSON body"}, 405)
         if action not in self.simulator.actions:
@@ -58,7 +58,7 @@ class Marketplace:
         """An address of a page of the host's, signed as the platform signs it; empty where opening needs a POST."""
         if "open" not in self.simulator.actions:
             return ""
-        outgoing: Outgoing = self.simulator.open()
+        outgoing = self.simulator.request("open")
         return self.simulator.host + outgoing.path if outgoing.method == "GET" else ""
 
 

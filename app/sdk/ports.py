@@ -82,7 +82,7 @@ class Documents(Protocol):
     """Public documents, kept by the host with their last good copy."""
 
     def get(self, url: str) -> Sequence[bytes]:
-        """The newest copy, then the one before while both are accepted. Raises `UpstreamFailed` when none was ever had."""
+        """The newest copy, then the one before while both are accepted. Raises `UpstreamFailed` while there is none."""
 
     def refresh(self, url: str) -> bool:
         """Fetch again, at most once a minute; true when the document changed."""

@@ -87,8 +87,13 @@ class Simulator:
 
     def play(self, action: str, **changes: str) -> tuple[Outgoing, requests.Response]:
         """Send the genuine request for ``action`` to the host over real HTTP; redirects are not followed."""
-        outgoing = getattr(self, action)(**changes)
+        outgoing = self.request(action, **changes)
         return outgoing, self.send(outgoing)
+
+    def request(self, action: str, **changes: str) -> Outgoing:
+        """The genuine request for ``action``, not sent yet."""
+        outgoing: Outgoing = getattr(self, action)(**changes)
+        return outgoing
 
     def send(self, outgoing: Outgoing) -> requests.Response:
         """Send any request, a tampered one too, byte for byte."""

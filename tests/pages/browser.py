@@ -37,7 +37,7 @@ class Browser:
         # A shell puts the pipe's ends at 3 and 4, where Chromium looks for them.
         command = [find_chromium(), *FLAGS, f"--user-data-dir={profile}", *flags, "about:blank"]
         joined = ["/bin/sh", "-c", f'exec "$@" 3<&{read_end} 4>&{write_end}', "sh", *command]
-        self._process = subprocess.Popen(  # noqa: S603 - a browser of this machine, with flags of our own
+        self._process = subprocess.Popen(
             joined, pass_fds=(read_end, write_end), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
         os.close(read_end)
@@ -72,7 +72,7 @@ class Browser:
         self.send("Page.navigate", url=url)
 
     def run(self, script: str, frame: str = "") -> Any:
-        """The value of an expression in the page, or in its frame with that word in the address; promises are awaited."""
+        """The value of an expression in the page, or in its frame with that word in its address; awaits a promise."""
         inside = {"contextId": self._context(frame)} if frame else {}
         told = self.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, **inside)
         return told["result"].get("value")

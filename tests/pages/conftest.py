@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from flask.testing import FlaskClient
+
 from app import pages
 from app.core import database, headers, tickets, web
 from app.core.database import Base, MirrorBase, db, writing
@@ -17,9 +21,6 @@ from app.core.registry import Registry, discover, load
 from app.core.seal import Ring
 from app.core.services import EXTENSION, Services
 from app.sdk import Hit, Order, Person, State
-from cryptography.fernet import Fernet
-from flask import Flask
-from flask.testing import FlaskClient
 
 PUBLIC_URL = "https://addon.example.com"
 ORLO = "https://app.orlo.example"
@@ -34,7 +35,9 @@ JANA = Person(
     url="https://shop.example.cz/admin/customers/1?tab=a&b",
     note="Prefers\nmornings",
     orders=(
-        Order("2025-118", "2025-03-07T10:15:00+01:00", "Shipped", "1234.5", "CZK", "https://shop.example.cz/admin/o/118"),
+        Order(
+            "2025-118", "2025-03-07T10:15:00+01:00", "Shipped", "1234.5", "CZK", "https://shop.example.cz/admin/o/118"
+        ),
         Order("2025-090", "2025-02-01", "Paid", "89", "EUR"),
     ),
 )
