@@ -14,7 +14,7 @@ def refused(params: Mapping[str, Any]) -> str:
 
 
 def consent(params: Mapping[str, Any]) -> str:
-    """What is about to be joined to what: ``title``, ``account``, ``workspace`` (perhaps empty), ``action``, ``token``."""
+    """What is about to be joined to what: ``title``, ``account``, ``workspace`` (or empty), ``action``, ``token``."""
     return render_template("pages/consent.html", **params)
 
 

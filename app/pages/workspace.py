@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from flask_babel import gettext
 from sqlalchemy import select
 
 from app.core.database import reading
@@ -18,7 +19,7 @@ SHOWN = (State.ACTIVE, State.PAUSED, State.UNINSTALLING)
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """One installation as its customer sees it; ``alarm`` is an English msgid."""
+    """One installation as its customer sees it; ``alarm`` is translated, or empty."""
 
     title: str
     marketplace: str
@@ -42,9 +43,14 @@ def stalls_of(visitor: Visitor) -> list[Stall]:
     )
     with reading() as session:
         return [
-            Stall(row.title, marketplace(row.connector), row.state, row.created_at, row.alarm)
+            Stall(row.title, marketplace(row.connector), row.state, row.created_at, translated(row.alarm))
             for row in session.scalars(statement)
         ]
+
+
+def translated(alarm: str) -> str:
+    """An alarm in the reader's language; as plain text, since a template's own ``_`` would take it for markup."""
+    return str(gettext(alarm)) if alarm else ""
 
 
 def marketplace(connector: str) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -15,49 +14,12 @@ from flask.testing import FlaskClient
 from app import pages
 from app.core import database, headers, tickets, web
 from app.core.database import Base, MirrorBase, db, writing
-from app.core.models import InstallationRow, WorkspaceRow
 from app.core.outbound import Outgate
 from app.core.registry import Registry, discover, load
 from app.core.seal import Ring
 from app.core.services import EXTENSION, Services
-from app.sdk import Hit, Order, Person, State
-
-PUBLIC_URL = "https://addon.example.com"
-ORLO = "https://app.orlo.example"
-OWN = {"X-Stallholder": "1", "Origin": PUBLIC_URL, "Sec-Fetch-Site": "same-origin"}
-
-JANA = Person(
-    external_id="1",
-    name="Jana Nováková",
-    email="jana+shop@example.cz",
-    phone="+420 777 123 456",
-    company="Pekárna Nováková",
-    url="https://shop.example.cz/admin/customers/1?tab=a&b",
-    note="Prefers\nmornings",
-    orders=(
-        Order(
-            "2025-118", "2025-03-07T10:15:00+01:00", "Shipped", "1234.5", "CZK", "https://shop.example.cz/admin/o/118"
-        ),
-        Order("2025-090", "2025-02-01", "Paid", "89", "EUR"),
-    ),
-)
-
-
-class Crowd:
-    """A `Directory` of a few people."""
-
-    def __init__(self, people: Sequence[Person]) -> None:
-        self.people = {person.external_id: person for person in people}
-
-    def search(self, query: str, limit: int = 20) -> list[Hit]:
-        found = [person for person in self.people.values() if query.casefold() in person.name.casefold()]
-        return [Hit(person.external_id, person.name) for person in found][:limit]
-
-    def person(self, id: str) -> Person | None:
-        return self.people.get(id)
-
-    def by_contact(self, *, email: str = "", phone: str = "") -> Hit | None:
-        return None
+from app.sdk import Person
+from tests.pages.shop import JANA, ORLO, OWN, PUBLIC_URL, Crowd, add_installation
 
 
 @pytest.fixture(scope="session")
@@ -96,17 +58,6 @@ def host(app: Flask) -> Services:
     add_installation("i1", "w1", title="shop.example.cz")
     add_installation("i9", "w2", title="stranger.example")
     return host
-
-
-def add_installation(id: str, workspace: str, **values: Any) -> None:
-    """An installation on 2 May 2025, and its workspace where it is new."""
-    day = datetime(2025, 5, 2, tzinfo=UTC)
-    with writing() as session:
-        if session.get(WorkspaceRow, workspace) is None:
-            session.add(WorkspaceRow(id=workspace, name=f"Customer {workspace}", created_at=day))
-            session.flush()
-        filled = {"connector": "upgates", "tenant": id, "state": State.ACTIVE, "language": "cs", **values}
-        session.add(InstallationRow(id=id, workspace_id=workspace, facts={}, created_at=day, updated_at=day, **filled))
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ from app.sdk import Directory, Order, Person, State
 HOSTILE = [
     "'", '"', "%", "_", "%%%", "a' OR '1'='1", "*", "nov*", '"jan@x.cz"', "NEAR(a b)", "name:jan", "-jan", "\\", "\0",
     "jan\0novak", "😀", "jan😀", "x" * 10_000, "x " * 5_000, "\ud800", "jan\udfffnovak", "\ud800@x.cz", "@", "a@",
-    "@@@@",     "\U0010ffff", "\u202e", "+" * 50, "9" * 500, "+" + "9" * 500, "0" * 30, "\r\n", "ﷺ" * 64, "a\u0301" * 2000,
+    "@@@@", "\U0010ffff", "\u202e", "+" * 50, "9" * 500, "+" + "9" * 500, "0" * 30, "\r\n", "ﷺ" * 64,
+    "a\u0301" * 2000,
 ]  # fmt: skip
 
 
@@ -46,8 +47,8 @@ IVANOV = Person("2", "Андрей Иванов", "a@ivanov.ru", "8 912 345-67-8
     [
         "j", "jan", "JAN", "nov", "novak", "novák", "dvor", "dvořák jan", "jan n d", "novák-dvořák",
         "jan.novak@example.com", "JAN.NOVAK@EXAMPLE.COM", "jan.novak@ex", "jan.nov", "example", "example.com",
-        "@example.com", "jan example", "+420 777 123 456", "777123456", "00420777123456", "777 123 456", "777123", "+420777",
-        "420 777 123", "jan 777 123", "kvet", "květinářství růže", "ruze jan", "jan s.r.o.",
+        "@example.com", "jan example", "+420 777 123 456", "777123456", "00420777123456", "777 123 456", "777123",
+        "+420777", "420 777 123", "jan 777 123", "kvet", "květinářství růže", "ruze jan", "jan s.r.o.",
     ],
 )  # fmt: skip
 def test_found_by_the_beginning_of_every_word(mine: PeopleDirectory, query: str) -> None:

@@ -63,7 +63,8 @@ def test_search_answers_with_twenty_at_most() -> None:
 
 
 def test_open_shows_the_person() -> None:
-    assert orlo.open(verified("open", {"id": "0"}), FakePeople("Jan")) == Page("person", {"id": "0"})
+    people = FakePeople("Jan")
+    assert orlo.open(verified("open", {"id": "0"}), people) == Page("person", {"person": people.person("0")})
 
 
 @pytest.mark.parametrize("id", ["1", "x", "-1"])
