@@ -29,6 +29,13 @@ test: $(VENV)/.tested ## install what the tests need and run them all
 	@sh tests/setup.sh
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
+bench: $(VENV)/.tested ## ratios measured side by side; QUICK=1 ends within two minutes
+	@QUICK=$(QUICK) $(BIN)/python tests/bench/run.py
+
+soak: $(VENV)/.tested ## the long runs
+	@sh tests/setup.sh
+	$(BIN)/python -m pytest -n 2 -m soak --timeout 3600 $(ARGS)
+
 lint: $(VENV)/.tested ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

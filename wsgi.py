@@ -5,7 +5,11 @@ import sys
 from app import create_app
 from app.core.config import ConfigError
 
+# gunicorn's own status for an app that cannot be loaded: it ends with it, where any other starts the worker again.
+UNLOADABLE = 4
+
 try:
     app = create_app()
 except ConfigError as error:
-    sys.exit(f"stallholder: {error}")
+    sys.stderr.write(f"stallholder: {error}\n")
+    sys.exit(UNLOADABLE)

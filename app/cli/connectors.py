@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from app.cli.failures import told_in_one_line
 from app.cli.output import as_json, show_one, show_rows
-from app.core.pipeline import LinksOf
+from app.core.calls import LinksOf
 from app.core.registry import Connector
 from app.core.services import Services, services
 

@@ -39,7 +39,10 @@ class Finding:
 @told_in_one_line
 def doctor(json_wanted: bool) -> None:
     """Check settings, databases, keys, clock, connectors and the public address; exit 1 when something is wrong."""
-    findings = [finding for check in CHECKS for finding in check()]
+    findings = [*settings(), *databases()]
+    if not any(finding.mend for finding in findings if finding.checked == "database"):
+        findings += [finding for check in OF_THE_DATABASE for finding in check()]
+    findings += [*connectors(), *public_address()]
     rows = [asdict(finding) | {"state": "wrong" if finding.mend else "ok"} for finding in findings]
     show_rows(rows, ("state", "checked", "found", "mend"), json_wanted)
     if any(finding.mend for finding in findings):
@@ -138,5 +141,5 @@ def alarms() -> Iterator[Finding]:
         yield Finding("demo mode", "on: sandbox keys are trusted, on loopback only")
 
 
-CHECKS = (settings, databases, keys, clock, worker, connectors, public_address, alarms)
+OF_THE_DATABASE = (keys, clock, worker, alarms)
 COMMANDS = (doctor,)

@@ -68,7 +68,7 @@ def migrate() -> None:
 def serve(bind: str, workers: int, no_worker: bool) -> None:
     """Migrate, then serve the host and its worker in the foreground."""
     folder = config.instance_folder()
-    if "PUBLIC_URL" not in config.read_sources(folder) and not bind.startswith("unix:"):
+    if "PUBLIC_URL" not in config.read_sources(folder) and is_loopback(bind):
         os.environ["STALLHOLDER_PUBLIC_URL"] = f"http://{bind}"
     demo = config.load_host(folder)["DEMO"]
     if demo:
@@ -80,9 +80,14 @@ def serve(bind: str, workers: int, no_worker: bool) -> None:
     raise SystemExit(supervise(programs(bind, workers, worker=not no_worker, demo=demo)))
 
 
+def is_loopback(bind: str) -> bool:
+    """Whether only this machine reaches the address."""
+    return bind.rpartition(":")[0].strip("[]") in config.LOOPBACK
+
+
 def check_loopback(bind: str) -> None:
     """The sandbox's keys are no secret: demo mode is for this machine alone."""
-    if bind.rpartition(":")[0].strip("[]") not in config.LOOPBACK:
+    if not is_loopback(bind):
         raise click.ClickException("demo mode serves loopback only: configure a connector, or bind to 127.0.0.1")
 
 

@@ -1,1 +1,1 @@
-"""The core: what turns a signed request into a stored effect; it knows no connector, and nothing of what stands above it."""
+"""The core: what turns a signed request into a stored effect; it knows no connector and nothing that stands above."""

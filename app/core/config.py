@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cryptography.fernet import Fernet
 from flask import Config
 from marshmallow import ValidationError, fields, validate
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
+from app.core.addresses import read_allowed
 from app.core.registry import Connector, Registry
 from app.sdk.values import Setting
 
 PREFIX = "STALLHOLDER"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# As `urlsplit` reads it, with nothing left over in which two parsers could see something else.
+ORIGIN = re.compile(r"https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?", re.I | re.ASCII)
+DRIVERS = ("sqlite", "postgresql+psycopg")
 SHORTEST_SECRET = 16
 PLACEHOLDERS = ("changeme", "change-me", "change_me", "secret", "password", "placeholder", "example", "default", "xxxx")
 KEYS_MEND = "run `stallholder init` in an empty instance folder, or write one you generated"
@@ -28,7 +35,7 @@ class ConfigError(Exception):
     """A setting is unknown, missing or unusable; one line that names the key and what to write."""
 
     def __init__(self, key: str, problem: str) -> None:
-        super().__init__(f"{key}: {problem}")
+        super().__init__(" ".join(f"{key}: {problem}".split()))
         self.key = key
 
 
@@ -37,12 +44,19 @@ class PublicUrl(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         url = super()._deserialize(value, attr, data, **kwargs).rstrip("/")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.username:
+        if not ORIGIN.fullmatch(url):
             raise ValidationError("write scheme and host alone, e.g. https://addon.example.com")
+        parts = urlsplit(url)
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValidationError("plain http is for a loopback host only; write https://…")
-        return url
+        return f"{parts.scheme}://{origin_host(parts)}"
+
+
+def origin_host(parts: SplitResult) -> str:
+    """Host and port as a browser writes them in an Origin header."""
+    standard = {"https": 443, "http": 80}[parts.scheme]
+    host = parts.netloc.lower()
+    return host.removesuffix(f":{standard}")
 
 
 class FernetKey(fields.String):
@@ -57,7 +71,38 @@ class FernetKey(fields.String):
         return key
 
 
-HOST_PORT = validate.Regexp(r"[^\s/@]+:\d{1,5}\Z", error="write host:port")
+class Destination(fields.String):
+    """``host:port`` in the spelling that calls out are compared with."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        entry = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            read_allowed([entry])
+        except ValueError as error:
+            raise ValidationError("write host:port") from error
+        return entry
+
+
+class DatabaseUri(fields.String):
+    """The address of a database that the host can run on; empty for its own file."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        uri = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            known = not uri or make_url(uri).drivername in DRIVERS
+        except (ArgumentError, ValueError) as error:
+            raise ValidationError("not the address of a database") from error
+        if not known:
+            raise ValidationError(f"begin it with one of {', '.join(DRIVERS)}")
+        return uri
+
+
+DEMO = Setting(
+    "DEMO",
+    fields.Boolean(load_default=None),
+    "Write true or false; by default demo mode is on while no connector is configured on loopback.",
+)
+ENABLED = Setting("enabled", fields.Boolean(), "Write true or false.")
 HOST_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "PUBLIC_URL",
@@ -74,22 +119,18 @@ HOST_SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "SQLALCHEMY_DATABASE_URI",
-        fields.String(load_default="", validate=validate.Regexp(r"(sqlite:|postgresql\+psycopg:|\Z)")),
+        DatabaseUri(load_default=""),
         "Default: an SQLite file in the instance folder. When outgrown: postgresql+psycopg://…",
     ),
     Setting(
         "OUTBOUND_ALLOW",
-        fields.List(fields.String(validate=HOST_PORT), load_default=list),
+        fields.List(Destination(), load_default=list),
         "host:port pairs that outbound calls may reach although they are private or plain http.",
     ),
     Setting("CONNECTORS", fields.Dict(load_default=dict), "One table for each connector."),
     Setting("METRICS_TOKEN", fields.String(load_default=""), "Bearer token for /metrics from beyond loopback."),
     Setting("PLUGINS", fields.String(load_default=""), "Further folders with connectors, separated as in PATH."),
-    Setting(
-        "DEMO",
-        fields.Boolean(load_default=None),
-        "Demo mode; default: on while no connector is configured on loopback.",
-    ),
+    DEMO,
 )
 
 
@@ -111,6 +152,8 @@ def read_sources(instance: Path) -> dict[str, Any]:
             raise ConfigError("config.toml", f"is no TOML: {error}") from error
         if stray:
             raise ConfigError(next(iter(stray)), "unknown key; host settings are written in capitals")
+    if isinstance(config.get("CONNECTORS"), dict):
+        config["CONNECTORS"] = lower_keys(config["CONNECTORS"])
     config.from_prefixed_env(PREFIX, loads=loads)
     config.pop("INSTANCE", None)
     return dict(config)
@@ -127,17 +170,30 @@ def loads(text: str) -> Any:
 def load_host(instance: Path) -> dict[str, Any]:
     """The host's own settings, validated, with demo mode decided. Raises `ConfigError`."""
     given = read_sources(instance)
-    demo = given.get("DEMO")
-    given["DEMO"] = is_demo(given) if demo is None else demo in (True, "true", "1")
+    demo = validated_one("DEMO", DEMO, given.get("DEMO"), False)
+    given["DEMO"] = is_demo(given) if demo is None else demo
     if given["DEMO"]:
         merge_sandbox(given, instance)
     config = validated("", HOST_SETTINGS, given, lenient=given["DEMO"])
+    check_host(config)
     config["SECRET_KEY"] = config["SECRET_KEY"][0]
     if not config["SQLALCHEMY_DATABASE_URI"]:
         config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{instance / 'stallholder.db'}"
-    if config["SECRET_KEY"] in config["MASTER_KEYS"] or config["SECRET_KEY"] in config["SECRET_KEY_FALLBACKS"]:
-        raise ConfigError("SECRET_KEY", "is also another key; write a value of its own")
     return config
+
+
+def check_host(config: Mapping[str, Any]) -> None:
+    """What holds between the host's settings. Raises `ConfigError`."""
+    if config["DEMO"] and urlsplit(config["PUBLIC_URL"]).hostname not in LOOPBACK:
+        raise ConfigError("DEMO", "demo mode trusts keys that are no secret; write false, or a loopback PUBLIC_URL")
+    fallbacks, token = config["SECRET_KEY_FALLBACKS"], config["METRICS_TOKEN"]
+    if any(key in (*config["MASTER_KEYS"], *fallbacks, token) for key in config["SECRET_KEY"]):
+        raise ConfigError("SECRET_KEY", "is also another key; write a value of its own")
+    if not config["DEMO"]:
+        for value in fallbacks:
+            check_secret("SECRET_KEY_FALLBACKS", value)
+        if token:
+            check_secret("METRICS_TOKEN", token)
 
 
 def is_demo(given: Mapping[str, Any]) -> bool:
@@ -224,8 +280,8 @@ def configure_one(connector: Connector, table: Mapping[str, Any], lenient: bool)
     given = {key: value for key, value in table.items() if key != "enabled"}
     required = [setting.name for setting in connector.declared if setting.required]
     wanted = bool(table) or not required
-    enabled = table.get("enabled", wanted)
-    connector.enabled = enabled is True or str(enabled).lower() in ("true", "1")
+    chosen = table.get("enabled", wanted)
+    connector.enabled = bool(validated_one(f"CONNECTORS.{connector.name}.enabled", ENABLED, chosen, lenient))
     if connector.enabled and not connector.fault:
         connector.settings = validated(f"CONNECTORS.{connector.name}.", connector.declared, given, lenient=lenient)
 

@@ -96,7 +96,7 @@ def current_workspace(now: datetime) -> tuple[str | None, str]:
 
 
 def check_same_origin() -> None:
-    """Refuse another site's form. Without a referrer browsers send ``Origin: null``; then the fetch metadata decides."""
+    """Refuse another site's form. Without a referrer browsers send ``null``; then the fetch metadata decides."""
     origin = request.headers.get("Origin", "")
     site = request.headers.get("Sec-Fetch-Site", "same-origin" if origin != "null" else "")
     if site != "same-origin" or origin not in ("", "null", services().public_url):

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
 
-import structlog
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.core import journal, lifecycle, tickets
+from app.core.calls import Calls, Result
 from app.core.database import reading, writing
 from app.core.documents import DocumentStore
-from app.core.installations import InstallationsOf
-from app.core.manifest import Action
 from app.core.models import InstallationRow
-from app.core.registry import Connector
-from app.core.services import Services
 from app.sdk import (
     Answer,
     Busy,
@@ -26,18 +22,12 @@ from app.sdk import (
     Inbound,
     Installation,
     Outcome,
-    Page,
-    Refused,
     Registration,
     State,
     Unknown,
-    Unverified,
     Verified,
 )
 
-log = structlog.get_logger()
-
-Result = Answer | Page
 T = TypeVar("T")
 Effect = Callable[[Session], tuple[Result, str | None]]
 REACHABLE = (State.ACTIVE, State.PAUSED, State.PENDING)
@@ -46,70 +36,17 @@ PATIENCE = 40
 PAUSE = 0.05
 
 
-class Crashed(Refused):
-    """The connector's own code failed; the sender learns nothing more."""
-
-    kind = "crashed"
-    status = 500
-    message = "Something went wrong on our side. Please try again."
-
-
-class LinksOf:
-    """The `Links` port for one call."""
-
-    def __init__(self, public_url: str, connector: str, tokens: Mapping[str, str]) -> None:
-        self.public_url = public_url
-        self._connector = connector
-        self._tokens = tokens
-
-    def to(self, action: str, key: str = "") -> str:
-        """The absolute address of one of this connector's actions."""
-        return "/".join(filter(None, (self.public_url, self._connector, action, key)))
-
-    def token(self, purpose: str) -> str:
-        """The link secret reserved for this install."""
-        return self._tokens[purpose]
-
-
-class Request:
+class Request(Calls):
     """One request on its way: what every step needs, so that each is a method of a few lines."""
 
-    def __init__(self, host: Services, connector: Connector, action: Action, at: datetime) -> None:
-        self.host = host
-        self.connector = connector
-        self.action = action
-        self.at = at
-        self.language = ""
-        self.installed = ""
-        self.outbound = host.outgate.within(action.deadline)
-        self.installations = InstallationsOf(connector.name, host.ring, at)
+    # The id of the installation that an install stored.
+    installed = ""
 
     def perform(self, inbound: Inbound) -> Result:
         """The whole way of a platform's request. Raises `Refused`."""
         if self.action.hook == "describe":
             return self.checked(self.call("describe", links=self.links()), Answer)
         return self.act(self.verify(inbound))
-
-    def verify(self, inbound: Inbound) -> Claims:
-        """What the connector vouches for. No answer is no: None and a crash are refusals."""
-        try:
-            claims = self.connector.call(
-                "verify",
-                request=inbound,
-                settings=self.connector.settings,
-                installations=self.installations,
-                documents=DocumentStore(self.host.outgate.within(2.0), self.at),
-            )
-        except (Refused, SQLAlchemyError):
-            raise
-        except Exception as error:
-            # Not counted as a crash: strangers reach this far, and must not be able to switch a connector off.
-            log.exception("verify.crashed", connector=self.connector.name, action=self.action.name)
-            raise Unverified("verify_crashed") from error
-        if not isinstance(claims, Claims):
-            raise Unverified("no_claims")
-        self.language = claims.language
-        return claims
 
     def act(self, claims: Claims, workspace: str | None = None) -> Result:
         """The effect of a verified request, done once."""
@@ -274,18 +211,6 @@ class Request:
                 time.sleep(PAUSE)
         return attempt()
 
-    def registration(self, verified: Verified, tokens: Mapping[str, str]) -> Registration:
-        """What the connector's ``install`` returns."""
-        registration = self.call(
-            "install",
-            verified=verified,
-            installations=self.installations,
-            links=self.links(tokens),
-            outbound=self.outbound,
-            documents=DocumentStore(self.outbound, self.at),
-        )
-        return self.checked(registration, Registration)
-
     def register(
         self,
         session: Session,
@@ -338,34 +263,3 @@ class Request:
             return f"{account}/closed/{self.connector.name}?language={verified.language}"
         ticket = tickets.mint(session, installation.id, verified.language, self.at)
         return f"{account}/open/{self.connector.name}#t={ticket}"
-
-    def people(self, installation: Installation | None) -> Any:
-        """The directory of the installation's workspace; nobody's when there is none."""
-        return self.host.directory(installation.workspace if installation else "")
-
-    def links(self, tokens: Mapping[str, str] | None = None) -> LinksOf:
-        """Addresses of this connector."""
-        return LinksOf(self.host.public_url, self.connector.name, tokens or {})
-
-    def call(self, hook: str, **arguments: Any) -> Any:
-        """Call a hook after verification; a crash is the connector's, counted and answered in its shape."""
-        try:
-            return self.connector.call(hook, settings=self.connector.settings, **arguments)
-        except (Refused, SQLAlchemyError):
-            raise
-        except Exception as error:
-            log.exception("hook.crashed", connector=self.connector.name, hook=hook)
-            self.connector.crashed()
-            raise Crashed("hook_crashed") from error
-
-    def shown(self, value: Any) -> Result:
-        """The answer or page that a hook returned."""
-        return value if isinstance(value, Page) else self.checked(value, Answer)
-
-    def checked(self, value: Any, kind: type[T]) -> T:
-        """The value a hook returned, when it is what the spec asks for."""
-        if isinstance(value, kind):
-            return value
-        log.error("hook.wrong_result", connector=self.connector.name, kind=type(value).__name__)
-        self.connector.crashed()
-        raise Crashed("wrong_result")

@@ -16,8 +16,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.core import consent
+from app.core.calls import Crashed, Result
 from app.core.manifest import Action, Manifest, RefusalShape
-from app.core.pipeline import Crashed, Request, Result
+from app.core.pipeline import Request
 from app.core.registry import Connector
 from app.core.services import Services, services
 from app.sdk import Busy, Inbound, Malformed, Page, Refused, Unknown
@@ -174,7 +175,8 @@ def html(text: str, status: int = 200) -> Response:
 def preferred_language(manifest: Manifest | None) -> str:
     """What the sender reads best of what the connector speaks."""
     languages = manifest.languages if manifest else ("en",)
-    return request.accept_languages.best_match(languages) or languages[0]
+    wanted = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
+    return next((tag for tag in wanted if tag in languages), languages[0])
 
 
 class OneSlash:

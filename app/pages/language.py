@@ -23,7 +23,9 @@ def choose() -> str:
     chosen = spoken(g.get("language", ""))
     if chosen or not has_request_context():
         return chosen or LANGUAGES[0]
-    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+    # One by one, since `best_match` would let a plain ``en`` win over a preferred ``cs-CZ``.
+    wanted = (spoken(tag) for tag in request.accept_languages.values())
+    return next(filter(None, wanted), LANGUAGES[0])
 
 
 def switch(tag: str) -> None:

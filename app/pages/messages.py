@@ -20,7 +20,7 @@ def find_messages(source: str) -> list[tuple[int, str]]:
     """Line and text of each message in a module. Raises `Unreadable` rather than miss one."""
     tree = ast.parse(source)
     return [
-        (node.lineno, text) for node in ast.walk(tree) for value in expressions(node) for text in texts(value, tree)
+        (value.lineno, text) for node in ast.walk(tree) for value in expressions(node) for text in texts(value, tree)
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ def prepare(folder: Path, public_url: str) -> None:
             platform = registry.simulator(connector.name)
         except LookupError:
             continue
-        port += 1
+        port = next_free(port + 1)
         keys = platform.make_keys()
         keys |= {
             name: key
@@ -46,6 +47,15 @@ def prepare(folder: Path, public_url: str) -> None:
         state["allow"].append(f"127.0.0.1:{port}")
         state["connectors"][connector.name] = platform(public_url, keys, home).settings()
     write(file, state)
+
+
+def next_free(port: int) -> int:
+    """This port of loopback, or the next one that nobody uses."""
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+        port += 1
 
 
 def write(file: Path, state: dict[str, Any]) -> None:

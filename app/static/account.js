@@ -13,7 +13,8 @@
   const find = (selector) => main.querySelector(selector);
 
   function headers(more) {
-    return { "X-Stallholder": "1", ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}), ...more };
+    const words = { "X-Stallholder": "1", "Accept-Language": document.documentElement.lang };
+    return { ...words, ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}), ...more };
   }
 
   // The mode stays "cors": only then does the browser name our origin in spite of "no-referrer".

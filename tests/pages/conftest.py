@@ -13,13 +13,13 @@ from flask.testing import FlaskClient
 
 from app import pages
 from app.core import database, headers, tickets, web
-from app.core.database import Base, MirrorBase, db, writing
+from app.core.database import Base, MirrorBase, db
 from app.core.outbound import Outgate
 from app.core.registry import Registry, discover, load
 from app.core.seal import Ring
 from app.core.services import EXTENSION, Services
 from app.sdk import Person
-from tests.pages.shop import JANA, ORLO, OWN, PUBLIC_URL, Crowd, add_installation
+from tests.pages.shop import JANA, ORLO, OWN, PUBLIC_URL, Crowd, add_installation, storing
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +36,15 @@ def app(tmp_path: Path, connectors: Registry) -> Iterator[Flask]:
     app.extensions[EXTENSION] = host
     found = connectors.find("orlo")
     assert found is not None
-    found.settings = {"frame_ancestors": [ORLO]}
+    found.settings = {"frame_ancestors": [ORLO], "max_ttl": 3900}
     headers.init_app(app)
     web.init_app(app)
     pages.init_app(app)
     with app.app_context():
         Base.metadata.create_all(db.engine)
         MirrorBase.metadata.create_all(db.engines["mirror"])
-        yield app
-        db.session.remove()
+    yield app
+    with app.app_context():
         for engine in db.engines.values():
             engine.dispose()
 
@@ -55,8 +55,8 @@ def host(app: Flask) -> Services:
     host: Services = app.extensions[EXTENSION]
     crowds = {"w1": Crowd([JANA]), "w2": Crowd([Person("9", "Secret Stranger")])}
     host.directory = lambda workspace: crowds.get(workspace) or Crowd([])
-    add_installation("i1", "w1", title="shop.example.cz")
-    add_installation("i9", "w2", title="stranger.example")
+    add_installation(app, "i1", "w1", title="shop.example.cz")
+    add_installation(app, "i9", "w2", title="stranger.example")
     return host
 
 
@@ -66,11 +66,11 @@ def client(app: Flask, host: Services) -> FlaskClient:
 
 
 @pytest.fixture
-def mint(host: Services) -> Callable[..., str]:
+def mint(app: Flask, host: Services) -> Callable[..., str]:
     """A fresh ticket, as a signed opening mints it."""
 
     def mint(installation: str = "i1", language: str = "en") -> str:
-        with writing() as session:
+        with storing(app) as session:
             return tickets.mint(session, installation, language, datetime.now(UTC))
 
     return mint

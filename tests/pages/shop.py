@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+
+from flask import Flask
+from sqlalchemy.orm import Session
 
 from app.core.database import writing
 from app.core.models import InstallationRow, WorkspaceRow
@@ -48,10 +52,17 @@ class Crowd:
         return None
 
 
-def add_installation(id: str, workspace: str, **values: Any) -> None:
+@contextmanager
+def storing(app: Flask) -> Iterator[Session]:
+    """A transaction in a context of its own: one that stayed open would lend its ``g`` to every request."""
+    with app.app_context(), writing() as session:
+        yield session
+
+
+def add_installation(app: Flask, id: str, workspace: str, **values: Any) -> None:
     """An installation on 2 May 2025, and its workspace where it is new."""
     day = datetime(2025, 5, 2, tzinfo=UTC)
-    with writing() as session:
+    with storing(app) as session:
         if session.get(WorkspaceRow, workspace) is None:
             session.add(WorkspaceRow(id=workspace, name=f"Customer {workspace}", created_at=day))
             session.flush()

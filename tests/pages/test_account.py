@@ -12,12 +12,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
-from app.core.database import reading, writing
 from app.core.models import SessionRow, TicketRow
 from app.core.services import Services
 from app.pages.language import LANGUAGES
 from app.sdk import Person, State
-from tests.pages.shop import JANA, ORLO, Crowd, add_installation
+from tests.pages.shop import JANA, ORLO, Crowd, add_installation, storing
 
 Enter = Callable[..., dict[str, str]]
 STATIC = Path(__file__).resolve().parents[2] / "app" / "static"
@@ -80,13 +79,13 @@ def test_unknown_language_is_english(client: FlaskClient, asked: str) -> None:
     assert '<html lang="en">' in response.text
 
 
-def test_shell_is_inert(client: FlaskClient, host: Services, mint: Callable[..., str]) -> None:
+def test_shell_is_inert(app: Flask, client: FlaskClient, host: Services, mint: Callable[..., str]) -> None:
     mint()
     for _ in range(20):
         response = client.get("/account/open/upgates")
         assert response.status_code == 200
         assert "Set-Cookie" not in response.headers
-    with reading() as session:
+    with storing(app) as session:
         assert session.query(TicketRow).filter(TicketRow.used_at.is_(None)).count() == 1
         assert session.query(SessionRow).count() == 0
     assert "shop.example.cz" not in response.text
@@ -171,11 +170,11 @@ def test_templates_and_assets_stay_small_and_at_home() -> None:
     assert not re.search(r"sessionStorage|localStorage|innerHTML|eval\(|document\.cookie", script)
 
 
-def test_overview_shows_the_workspace(client: FlaskClient, enter: Enter) -> None:
-    add_installation("i2", "w1", connector="wazzup", title="Wazzup 42", state=State.PAUSED)
+def test_overview_shows_the_workspace(app: Flask, client: FlaskClient, enter: Enter) -> None:
+    add_installation(app, "i2", "w1", connector="wazzup", title="Wazzup 42", state=State.PAUSED)
     alarm = "An uninstall was announced, but the shop's credentials still work."
-    add_installation("i3", "w1", connector="gone", title="", state=State.UNINSTALLING, alarm=alarm)
-    add_installation("i4", "w1", title="forgotten.example", state=State.UNINSTALLED)
+    add_installation(app, "i3", "w1", connector="gone", title="", state=State.UNINSTALLING, alarm=alarm)
+    add_installation(app, "i4", "w1", title="forgotten.example", state=State.UNINSTALLED)
     text = client.get("/account/overview", headers=enter(language="cs")).text
     for shown in (
         "Customer w1",
@@ -294,8 +293,8 @@ def test_busy_database_is_said(app: Flask, client: FlaskClient, host: Services, 
     assert "locked" not in response.text
 
 
-def test_visitors_language_that_we_do_not_speak(client: FlaskClient, enter: Enter) -> None:
+def test_visitors_language_that_we_do_not_speak(app: Flask, client: FlaskClient, enter: Enter) -> None:
     bearer = enter(language="de")
-    with writing() as session:
+    with storing(app) as session:
         session.execute(update(SessionRow).values(language="xx"))
     assert WORDS["sk"] in client.get("/account/overview", headers={**bearer, "Accept-Language": "sk"}).text

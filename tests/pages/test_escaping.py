@@ -130,11 +130,11 @@ def test_views_escape_every_field(app: Flask, host: Services, payload: str) -> N
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_fragments_escape_every_field(
-    client: FlaskClient, host: Services, enter: Callable[..., dict[str, str]], payload: str
+    app: Flask, client: FlaskClient, host: Services, enter: Callable[..., dict[str, str]], payload: str
 ) -> None:
     crowd = Crowd([hostile(payload), Person(payload, payload)])
     host.directory = lambda workspace: crowd
-    add_installation("i7", "w1", connector="gone", title=payload, alarm=payload)
+    add_installation(app, "i7", "w1", connector="gone", title=payload, alarm=payload)
     bearer = enter()
     for path, query in (("overview", ""), ("people", payload), ("people/1", "")):
         page = client.get(f"/account/{path}", query_string={"q": query}, headers=bearer).text

@@ -11,10 +11,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
-from app.core.database import reading, writing
 from app.core.models import InstallationRow, SessionRow, TicketRow
 from app.sdk import State
-from tests.pages.shop import JANA, OWN, PUBLIC_URL, add_installation
+from tests.pages.shop import JANA, OWN, PUBLIC_URL, add_installation, storing
 
 Mint = Callable[..., str]
 Enter = Callable[..., dict[str, str]]
@@ -24,8 +23,8 @@ def exchange(client: FlaskClient, ticket: str, **headers: str) -> Any:
     return client.post("/account/session", json={"ticket": ticket}, headers={**OWN, **headers})
 
 
-def unused_tickets() -> int:
-    with reading() as session:
+def unused_tickets(app: Flask) -> int:
+    with storing(app) as session:
         return session.query(TicketRow).filter(TicketRow.used_at.is_(None)).count()
 
 
@@ -37,9 +36,9 @@ def test_ticket_works_once(client: FlaskClient, mint: Mint) -> None:
     assert "Set-Cookie" not in again.headers
 
 
-def test_ticket_is_over_after_a_minute(client: FlaskClient, mint: Mint) -> None:
+def test_ticket_is_over_after_a_minute(app: Flask, client: FlaskClient, mint: Mint) -> None:
     ticket = mint()
-    with writing() as session:
+    with storing(app) as session:
         session.execute(update(TicketRow).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
     assert exchange(client, ticket).status_code == 403
 
@@ -100,24 +99,24 @@ def test_without_a_visit(client: FlaskClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("over", [{"seen_at": timedelta(minutes=15)}, {"created_at": timedelta(hours=8)}], ids=str)
-def test_visit_ends_by_itself(client: FlaskClient, enter: Enter, over: dict[str, timedelta]) -> None:
+def test_visit_ends_by_itself(app: Flask, client: FlaskClient, enter: Enter, over: dict[str, timedelta]) -> None:
     bearer = enter()
-    with writing() as session:
+    with storing(app) as session:
         session.execute(update(SessionRow).values({key: datetime.now(UTC) - age for key, age in over.items()}))
     assert client.get("/account/overview", headers=bearer).status_code == 401
 
 
 @pytest.mark.parametrize("state", [State.UNINSTALLING, State.UNINSTALLED, State.PENDING])
-def test_visit_ends_with_the_installation(client: FlaskClient, enter: Enter, state: State) -> None:
+def test_visit_ends_with_the_installation(app: Flask, client: FlaskClient, enter: Enter, state: State) -> None:
     bearer = enter()
-    with writing() as session:
+    with storing(app) as session:
         session.execute(update(InstallationRow).where(InstallationRow.id == "i1").values(state=state))
     assert client.get("/account/overview", headers=bearer).status_code == 401
 
 
-def test_installation_without_a_workspace_admits_nobody(client: FlaskClient, enter: Enter) -> None:
+def test_installation_without_a_workspace_admits_nobody(app: Flask, client: FlaskClient, enter: Enter) -> None:
     bearer = enter()
-    with writing() as session:
+    with storing(app) as session:
         session.execute(update(InstallationRow).where(InstallationRow.id == "i1").values(workspace_id=None))
     assert client.get("/account/overview", headers=bearer).status_code == 401
 
@@ -157,22 +156,24 @@ CROSS_SITE = {
 
 @pytest.mark.parametrize("path", ["/account/session", "/account/leave"])
 @pytest.mark.parametrize("headers", CROSS_SITE.values(), ids=CROSS_SITE.keys())
-def test_cross_site_posts_are_refused(client: FlaskClient, mint: Mint, path: str, headers: dict[str, str]) -> None:
+def test_cross_site_posts_are_refused(
+    app: Flask, client: FlaskClient, mint: Mint, path: str, headers: dict[str, str]
+) -> None:
     ticket = mint()
     body = f'{{"ticket": "{ticket}"}}'
     headers = {"Content-Type": "application/json", **headers}
     response = client.post(path, data=body, headers=headers)
     assert response.status_code == 403
     assert "Set-Cookie" not in response.headers
-    assert unused_tickets() == 1
+    assert unused_tickets(app) == 1
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
-def test_simple_content_types_are_refused(client: FlaskClient, mint: Mint, kind: str) -> None:
+def test_simple_content_types_are_refused(app: Flask, client: FlaskClient, mint: Mint, kind: str) -> None:
     body = f'{{"ticket": "{mint()}"}}'
     response = client.post("/account/session", data=body, headers={**OWN, "Content-Type": kind})
     assert response.status_code == 400
-    assert unused_tickets() == 1
+    assert unused_tickets(app) == 1
 
 
 def test_without_the_guard_a_foreign_post_would_succeed(app: Flask, client: FlaskClient, mint: Mint) -> None:
@@ -181,7 +182,7 @@ def test_without_the_guard_a_foreign_post_would_succeed(app: Flask, client: Flas
     foreign = {"Content-Type": "application/json", "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     response = client.post("/account/session", data=f'{{"ticket": "{mint()}"}}', headers=foreign)
     assert response.status_code == 200
-    assert unused_tickets() == 0
+    assert unused_tickets(app) == 0
 
 
 def test_every_changing_route_is_guarded(app: Flask, client: FlaskClient) -> None:
@@ -193,6 +194,6 @@ def test_every_changing_route_is_guarded(app: Flask, client: FlaskClient) -> Non
         assert client.post(rule.rule).status_code == 403
 
 
-def test_paused_installation_is_still_served(client: FlaskClient, mint: Mint) -> None:
-    add_installation("i5", "w1", state=State.PAUSED)
+def test_paused_installation_is_still_served(app: Flask, client: FlaskClient, mint: Mint) -> None:
+    add_installation(app, "i5", "w1", state=State.PAUSED)
     assert exchange(client, mint("i5")).status_code == 200

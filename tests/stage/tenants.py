@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Flask
 from sqlalchemy import select
@@ -25,7 +27,7 @@ from app.core.services import Services
 from app.sdk import Answer, Claims, Person
 from app.sdk.simulation import Outgoing, serving
 
-NAMES = ("retailcrm", "wazzup", "upgates", "orlo")
+PRAGUE = ZoneInfo("Europe/Prague")
 
 
 class Tenant:
@@ -39,6 +41,12 @@ class Tenant:
         self.orlo: Any = None
         self.person = ""
         self.hint_key = ""
+        # Upgates' requests of one second share a signature: each gets a second of its own.
+        self._seconds = itertools.count(300)
+
+    def time(self) -> str:
+        """A `time` of Upgates that no other request of this customer has."""
+        return (datetime.now(PRAGUE) + timedelta(seconds=next(self._seconds))).isoformat(timespec="seconds")
 
 
 class Host:
@@ -132,5 +140,3 @@ def hosting(folder: Path, tenants: int = 1, **settings: Any) -> Iterator[Host]:
         stage = stack.enter_context(serving_here(Stage(folder, stack, **settings)))
         yield Host(stage, stack, tenants)
 
-
-Hosting = Callable[..., Any]
