@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask
 
 from app import pages, people, sandbox
-from app.core import config, database, headers, health, logs, outbound, registry, seal, services, web
+from app.core import config, database, headers, health, logs, metrics, outbound, registry, seal, services, web
 
 
 def create_app(instance: Path | None = None) -> Flask:
@@ -30,6 +30,6 @@ def create_app(instance: Path | None = None) -> Flask:
         outgate=outbound.Outgate(settings["OUTBOUND_ALLOW"]),
         demo=settings["DEMO"],
     )
-    for part in (database, headers, web, health, people, pages, sandbox):
+    for part in (database, headers, web, health, metrics, people, pages, sandbox):
         part.init_app(app)
     return app

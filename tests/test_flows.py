@@ -122,9 +122,7 @@ def test_a_forged_consent_connects_nothing(stage: Stage) -> None:
 def test_an_operator_connects_wazzup_with_a_state(stage: Stage) -> None:
     wazzup = stage.simulators["wazzup"]
     workspace = stage.connect_orlo()["workspace"]
-    added = stage.cli(
-        "installations", "add", "wazzup", "--workspace", workspace, "--set", f"state={wazzup.state()}"
-    )
+    added = stage.cli("installations", "add", "wazzup", "--workspace", workspace, "--set", f"state={wazzup.state()}")
     assert json.loads(added.stdout)["workspace"] == workspace
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 import click
@@ -77,7 +78,16 @@ def serve(bind: str, workers: int, no_worker: bool) -> None:
     app = create_app()
     with app.app_context():
         migrate_databases()
+    share_metrics(folder)
     raise SystemExit(supervise(programs(bind, workers, worker=not no_worker, demo=demo)))
+
+
+def share_metrics(folder: Path) -> None:
+    """Let the web processes sum their counters in a folder that starts empty."""
+    shared = folder / "metrics"
+    shutil.rmtree(shared, ignore_errors=True)
+    shared.mkdir(mode=0o700)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared)
 
 
 def is_loopback(bind: str) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.core import consent
+from app.core import consent, metrics
 from app.core.calls import Crashed, Result
 from app.core.manifest import Action, Manifest, RefusalShape
 from app.core.pipeline import Request
@@ -119,7 +119,9 @@ def to_inbound(action: str, method: str, key: str) -> Inbound:
 
 def to_response(result: Result | Response, connector: Connector, action: Action | None) -> Response:
     """An answer of the connector, or a page of ours, as an HTTP response."""
-    log.info("request.served", connector=connector.name, action=action.name if action else "")
+    name = action.name if action else ""
+    log.info("request.served", connector=connector.name, action=name)
+    metrics.requests.labels(connector.name, name, "served").inc()
     if isinstance(result, Response):
         return result
     if isinstance(result, Page):
@@ -133,10 +135,12 @@ def to_refusal(connector: Connector | None, action: Action | None, refused: Refu
     manifest = connector.manifest if connector else None
     shape = action.refusal if action else manifest.refusal if manifest else RefusalShape()
     status = refused.status if isinstance(refused, NoSuchAction) else shape.status_of(refused.kind, refused.status)
+    names = (connector.name if connector else "", action.name if action else "")
+    metrics.requests.labels(*names, refused.kind).inc()
     log.info(
         "request.refused",
-        connector=connector.name if connector else "",
-        action=action.name if action else "",
+        connector=names[0],
+        action=names[1],
         kind=refused.kind,
         reason=refused.reason,
         status=status,

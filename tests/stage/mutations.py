@@ -68,7 +68,9 @@ def spellings(text: str, spelling: str) -> Labelled:
     yield from (("padding", other) for other in (text.rstrip("="), text + "==", f"0x{text}", f'"{text}"', text[::-1]))
     places = range(0, len(text), 8)
     yield from (("inserted", text[:at] + mark + text[at:]) for at in places for mark in (" ", "\n", "\0", "=", "é"))
-    yield from (("last letter", text.rstrip("=")[:-1] + letter + "=" * text.count("=")) for letter in "AQgwBRhxCSiyDTjz")
+    yield from (
+        ("last letter", text.rstrip("=")[:-1] + letter + "=" * text.count("=")) for letter in "AQgwBRhxCSiyDTjz"
+    )
     yield "digest instead of the secret", hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -129,7 +131,9 @@ def edited(text: str, rng: random.Random) -> str:
     at = rng.randrange(len(text) + 1)
     mark = chr(rng.randrange(32, 127)) if rng.random() < 0.7 else rng.choice(ODD)
     end = min(len(text), at + rng.randint(1, 8))
-    return text[:at] + rng.choice((mark + text[at:], text[at + 1 :], mark + text[at + 1 :], text[at:end][::-1] + text[end:]))
+    return text[:at] + rng.choice(
+        (mark + text[at:], text[at + 1 :], mark + text[at + 1 :], text[at:end][::-1] + text[end:])
+    )
 
 
 def bit_flips(data: bytes) -> Iterator[bytes]:
@@ -149,4 +153,6 @@ def encoded(data: bytes, spelling: str) -> str:
     """Bytes as a proof's text."""
     if spelling == "hex":
         return data.hex()
-    return base64.urlsafe_b64encode(data).decode().rstrip("=") if spelling == "link" else base64.b64encode(data).decode()
+    return (
+        base64.urlsafe_b64encode(data).decode().rstrip("=") if spelling == "link" else base64.b64encode(data).decode()
+    )

@@ -139,4 +139,3 @@ def hosting(folder: Path, tenants: int = 1, **settings: Any) -> Iterator[Host]:
     with ExitStack() as stack:
         stage = stack.enter_context(serving_here(Stage(folder, stack, **settings)))
         yield Host(stage, stack, tenants)
-

@@ -85,7 +85,9 @@ def ask(app: Flask, outgoing: Outgoing) -> Got:
 def answered(app: Flask, environ: dict[str, Any]) -> Got:
     """The app's answer to one WSGI environment."""
     begun: list[Any] = []
-    chunks = app.wsgi_app(environ, lambda status, headers, exc_info=None: begun.append((status, headers)) or begun.append)
+    chunks = app.wsgi_app(
+        environ, lambda status, headers, exc_info=None: begun.append((status, headers)) or begun.append
+    )
     body = b"".join(chunks)
     if hasattr(chunks, "close"):
         chunks.close()
