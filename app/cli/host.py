@@ -106,7 +106,8 @@ def programs(bind: str, workers: int, *, worker: bool, demo: bool) -> list[Progr
     gunicorn = ["-m", "gunicorn", "app:create_app()", "--bind", bind, "--workers", str(workers)]
     # Threads, since a request may wait for a platform, or for a platform that calls us back meanwhile.
     gunicorn += ["--worker-class", "gthread", "--threads", "16", "--timeout", "30", "--graceful-timeout", "25"]
-    gunicorn += ["--no-control-socket", "--log-level", "warning"]
+    # A signed query may be long: the default line of 4094 bytes would cut off what its platform allows.
+    gunicorn += ["--limit-request-line", "8190", "--no-control-socket", "--log-level", "warning"]
     wanted = [Program("web", tuple(gunicorn), vital=True)]
     if worker:
         wanted.append(Program("worker", ("-m", "app.cli", "worker")))

@@ -131,15 +131,17 @@ def to_workspace(id: str) -> str | None:
 
 @installations.command("remove")
 @click.argument("id")
+@as_json
 @with_appcontext
 @told_in_one_line
-def remove(id: str) -> None:
+def remove(id: str, json_wanted: bool) -> None:
     """Forget an installation: its credentials, its events and the people that came through it."""
     with writing() as session:
         workspace = existing(session.get(InstallationRow, id), id).workspace_id or ""
         lifecycle.remove(session, id)
     mirror.forget(workspace, id)
-    click.echo(f"Removed {id}. The platform was not told: take the add-on away there too.")
+    told = f"Removed {id}. The platform was not told: take the add-on away there too."
+    click.echo(json.dumps({"removed": id}) if json_wanted else told)
 
 
 COMMANDS = (installations,)

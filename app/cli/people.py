@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -24,16 +25,18 @@ def people() -> None:
 @people.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @of_workspace
+@as_json
 @told_in_one_line
 @with_appcontext
-def import_people(file: Path, workspace: str) -> None:
+def import_people(file: Path, workspace: str, json_wanted: bool) -> None:
     """Import people from JSON Lines; nothing is stored when any line is bad."""
     existing = required(workspace)
     try:
         done = importing.import_file(file, existing)
     except importing.ImportRefused as refused:
         raise click.ClickException("nothing was imported:\n" + "\n".join(refused.problems)) from refused
-    click.echo(f"Imported {done.new + done.updated} people: {done.new} new, {done.updated} updated.")
+    told = f"Imported {done.new + done.updated} people: {done.new} new, {done.updated} updated."
+    click.echo(json.dumps({"new": done.new, "updated": done.updated}) if json_wanted else told)
 
 
 @people.command("search")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 from flask.cli import with_appcontext
 from sqlalchemy import func, select
@@ -59,9 +61,10 @@ def show_workspace(id: str, json_wanted: bool) -> None:
 @workspaces.command("merge")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="INTO")
+@as_json
 @with_appcontext
 @told_in_one_line
-def merge(source: str, target: str) -> None:
+def merge(source: str, target: str, json_wanted: bool) -> None:
     """Move all of FROM's installations and people into INTO."""
     with reading() as session:
         for id in (source, target):
@@ -70,7 +73,8 @@ def merge(source: str, target: str) -> None:
     if source == target:
         raise click.ClickException("FROM and INTO are the same workspace")
     merge_workspaces(source, target)
-    click.echo(f"Moved everything of {source} into {target}.")
+    told = f"Moved everything of {source} into {target}."
+    click.echo(json.dumps({"merged": source, "into": target}) if json_wanted else told)
 
 
 def merge_workspaces(source: str, target: str) -> None:

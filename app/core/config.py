@@ -198,8 +198,8 @@ def check_host(config: Mapping[str, Any]) -> None:
 
 def is_demo(given: Mapping[str, Any]) -> bool:
     """No connector is configured and nobody but this machine reaches the host."""
-    host = urlsplit(str(given.get("PUBLIC_URL", "http://127.0.0.1"))).hostname
-    return not given.get("CONNECTORS") and host in LOOPBACK
+    url = str(given.get("PUBLIC_URL", "http://127.0.0.1"))
+    return not given.get("CONNECTORS") and bool(ORIGIN.match(url)) and urlsplit(url).hostname in LOOPBACK
 
 
 def merge_sandbox(given: dict[str, Any], instance: Path) -> None:

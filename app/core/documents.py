@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.database import reading, writing
 from app.core.models import DocumentRow
-from app.sdk import Outbound, UpstreamFailed
+from app.sdk import Document, Outbound, UpstreamFailed
 
 log = structlog.get_logger()
 
@@ -28,55 +29,61 @@ class DocumentStore:
         self._outbound = outbound
         self._now = now
 
-    def get(self, url: str) -> Sequence[bytes]:
+    def get(self, document: Document) -> Sequence[bytes]:
         """The newest copy, and the one before it for two days after a change."""
-        copies = self._copies(url)
-        if not copies and self.refresh(url):
-            copies = self._copies(url)
+        copies = self._copies(document)
+        if not copies and self._take_turn(document, DocumentRow.tried_at, FORCED_AT_MOST):
+            self._fetch(document)
+            copies = self._copies(document)
         if not copies:
             raise UpstreamFailed("document_missing")
         return copies
 
-    def refresh(self, url: str, at_most: timedelta = FORCED_AT_MOST) -> bool:
-        """Fetch again unless somebody just did; a failed fetch keeps the last good copy. True when it changed."""
-        if not self._take_turn(url, at_most):
-            return False
+    def refresh(self, document: Document) -> bool:
+        """Fetch again unless a failed check did so within the minute. True when the document changed."""
+        return self._take_turn(document, DocumentRow.forced_at, FORCED_AT_MOST) and self._fetch(document)
+
+    def renew(self, document: Document) -> bool:
+        """Fetch again in the worker's own time, unless another worker just did."""
+        return self._take_turn(document, DocumentRow.tried_at, KEPT_FRESH) and self._fetch(document)
+
+    def _fetch(self, document: Document) -> bool:
+        """A failed fetch, or one that brings no such document, keeps the last good copy."""
         try:
-            response = self._outbound.request("GET", url, timeout=2.0)
+            response = self._outbound.request("GET", document.url, timeout=2.0)
         except UpstreamFailed as error:
             log.warning("document.unreachable", reason=error.reason)
             return False
-        if not response.ok or not response.body or len(response.body) > LARGEST:
+        if not response.ok or len(response.body) > LARGEST or not document.is_good(response.body):
             log.warning("document.bad_answer", status=response.status)
             return False
-        return self._keep(url, response.body)
+        return self._keep(document, response.body)
 
-    def _copies(self, url: str) -> list[bytes]:
+    def _copies(self, document: Document) -> list[bytes]:
         with reading() as session:
-            row = session.get(DocumentRow, url)
+            row = session.get(DocumentRow, document.url)
             if row is None or row.body is None:
                 return []
             overlapping = row.previous is not None and row.previous_until is not None and row.previous_until > self._now
             return [row.body, row.previous] if overlapping and row.previous is not None else [row.body]
 
-    def _take_turn(self, url: str, at_most: timedelta) -> bool:
-        """Whether this process may fetch now: one in all processes wins."""
+    def _take_turn(self, document: Document, clock: InstrumentedAttribute[datetime | None], at_most: timedelta) -> bool:
+        """Whether this process may fetch now: by each of the two clocks, one in all processes wins."""
         with writing() as session:
-            row = session.get(DocumentRow, url)
-            if row is None:
-                session.add(DocumentRow(url=url, tried_at=self._now))
-                return True
+            if session.get(DocumentRow, document.url) is None:
+                session.add(DocumentRow(url=document.url))
+                session.flush()
             taken = session.execute(
                 update(DocumentRow)
-                .where(DocumentRow.url == url, DocumentRow.tried_at <= self._now - at_most)
-                .values(tried_at=self._now)
+                .where(DocumentRow.url == document.url, or_(clock.is_(None), clock <= self._now - at_most))
+                .values({clock: self._now})
                 .execution_options(synchronize_session=False)
             )
             return bool(taken.rowcount)  # type: ignore[attr-defined]
 
-    def _keep(self, url: str, body: bytes) -> bool:
+    def _keep(self, document: Document, body: bytes) -> bool:
         with writing() as session:
-            row = session.get(DocumentRow, url)
+            row = session.get(DocumentRow, document.url)
             if row is None:
                 return False
             changed = row.body != body
@@ -89,14 +96,8 @@ class DocumentStore:
             return changed
 
 
-def stale(urls: Sequence[str], now: datetime) -> list[str]:
+def stale(documents: Sequence[Document], now: datetime) -> list[Document]:
     """Those documents whose copy the worker should renew."""
     with reading() as session:
-        fresh = session.scalars(
-            select(DocumentRow.url).where(
-                DocumentRow.url.in_(urls),
-                or_(DocumentRow.tried_at > now - KEPT_FRESH, DocumentRow.fetched_at > now - KEPT_FRESH),
-            )
-        )
-        known = set(fresh)
-    return [url for url in urls if url not in known]
+        known = set(session.scalars(select(DocumentRow.url).where(DocumentRow.tried_at > now - KEPT_FRESH)))
+    return [document for document in documents if document.url not in known]

@@ -115,6 +115,8 @@ def describe(row: InstallationRow, registration: Registration, now: datetime) ->
     row.language = registration.language or row.language
     row.facts = {**row.facts, **registration.facts}
     row.issued_at = registration.issued_at or row.issued_at
+    if row.state in GONE:  # nobody asks any more whether it left
+        row.probe_at, row.probes = None, 0
     row.state = State.ACTIVE
     row.uninstall_at = None
     row.alarm = ""
@@ -127,6 +129,7 @@ def store_credentials(
     """Seal the credentials into the slot that they have earned."""
     held = {name: credential(session, ring, row.id, name, "current", now) for name in registration.credentials}
     if held == dict(registration.credentials):
+        drop_next(session, row)
         return
     replaces_working = any(held.values()) and row.state not in GONE
     if replaces_working and not registration.proven:
@@ -140,6 +143,13 @@ def store_credentials(
         promote(session, row.id, "current", "previous", now + PREVIOUS_KEPT)
         revoke_sessions(session, row.id)
     put(session, ring, row.id, "current", registration.credentials)
+
+
+def drop_next(session: Session, row: InstallationRow) -> None:
+    """Credentials that wait are passed over: a newer install tells the ones in use."""
+    waiting = (CredentialRow.installation_id == row.id, CredentialRow.slot == "next")
+    if row.state not in GONE and session.execute(delete(CredentialRow).where(*waiting)).rowcount:  # type: ignore[attr-defined]
+        row.probe_at, row.probes = None, 0
 
 
 def put(session: Session, ring: Ring, installation_id: str, slot: str, credentials: Mapping[str, str]) -> None:

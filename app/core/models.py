@@ -163,7 +163,8 @@ class DocumentRow(Base):
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     previous: Mapped[bytes | None] = mapped_column(LargeBinary)
     previous_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    tried_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    tried_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    forced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fetched_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 

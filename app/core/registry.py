@@ -170,15 +170,23 @@ def load_one(source: Source) -> Connector:
             raise ManifestError(f"the name {source.name!r} is not allowed or shadows a path of the host")
         connector.manifest = read_manifest(source.name, source.folder)
         connector.hooks = hooks_of(import_source(source))
-        connector.declared = tuple(connector.call("settings") or ())
+        connector.declared = declared_by(connector)
     except ManifestError as error:
         connector.quarantine(str(error))
-    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything, and must fail alone
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code may raise anything, and must fail alone
         connector.quarantine(f"{type(error).__name__}: {error}")
     missing = missing_hooks(connector)
     if not connector.fault and missing:
         connector.quarantine(f"the manifest names hooks that are not implemented: {', '.join(missing)}")
     return connector
+
+
+def declared_by(connector: Connector) -> tuple[Setting, ...]:
+    """The settings that the connector declares."""
+    declared = tuple(connector.call("settings") or ())
+    if not all(isinstance(setting, Setting) for setting in declared):
+        raise ManifestError("the hook settings must return `Setting` values")
+    return declared
 
 
 def import_source(source: Source) -> ModuleType:

@@ -57,7 +57,7 @@ class Ring:
         """Decrypt under any master key; raises `SealBroken`."""
         try:
             return self._fernet.decrypt(wrapped)
-        except InvalidToken as error:
+        except (InvalidToken, ValueError) as error:
             raise SealBroken("no master key opens this") from error
 
     def new_data_key(self, session: Session, installation_id: str, now: datetime) -> None:
@@ -81,11 +81,11 @@ class Ring:
         key = session.get(DataKeyRow, key_id)
         if key is None or key.installation_id != installation_id:
             raise SealBroken("the data key is gone or another tenant's")
-        data = base64.b64decode(encoded)
         place = _place(installation_id, table, column, key_id)
         try:
+            data = base64.b64decode(encoded, validate=True)
             return AESGCM(self.unwrap(key.wrapped)).decrypt(data[:NONCE], data[NONCE:], place)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # a value that was never sealed is not even read
             raise SealBroken("the value was not sealed for this place") from error
 
     def _newest_key(self, session: Session, installation_id: str) -> DataKeyRow:

@@ -134,7 +134,11 @@ def to_refusal(connector: Connector | None, action: Action | None, refused: Refu
     """A refusal in the platform's own shape. The reason goes to the log only."""
     manifest = connector.manifest if connector else None
     shape = action.refusal if action else manifest.refusal if manifest else RefusalShape()
-    status = refused.status if isinstance(refused, NoSuchAction) else shape.status_of(refused.kind, refused.status)
+    status = (
+        refused.status
+        if isinstance(refused, NoSuchAction | WrongMethod)
+        else shape.status_of(refused.kind, refused.status)
+    )
     names = (connector.name if connector else "", action.name if action else "")
     metrics.requests.labels(*names, refused.kind).inc()
     log.info(

@@ -39,9 +39,9 @@ def probe_one(id: str, now: datetime) -> None:
         return
     connector = services().registry.find(row.connector)
     if connector is None or not connector.serving or not connector.implements("probe"):
-        decide(id, Health.UNSURE, now)
+        decide(row, Health.UNSURE, now)
     elif may_fail(connector, now):
-        decide(id, ask(connector, row, now), now)
+        decide(row, ask(connector, row, now), now)
 
 
 def take_turn(id: str, now: datetime) -> InstallationRow | None:
@@ -90,11 +90,16 @@ def ask(connector: Connector, row: InstallationRow, now: datetime) -> Health:
     return found if isinstance(found, Health) else Health.UNSURE
 
 
-def decide(id: str, health: Health, now: datetime) -> None:
-    """Store what a probe means for the state that the installation is in."""
+def decide(asked: InstallationRow, health: Health, now: datetime) -> None:
+    """Store what a probe means for the state in which it was asked; an answer that was overtaken means nothing."""
+    id = asked.id
     with writing() as session:
         row = session.get(InstallationRow, id)
-        if row is None:
+        if row is None or (row.state, row.uninstall_at, row.issued_at) != (
+            asked.state,
+            asked.uninstall_at,
+            asked.issued_at,
+        ):
             return
         log.info("probe.answered", connector=row.connector, installation=id, state=row.state, kind=health)
         if row.state == State.UNINSTALLING:

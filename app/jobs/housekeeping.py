@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, select
 
 from app.core import lifecycle, tickets
 from app.core.database import Base, reading, writing
-from app.core.documents import KEPT_FRESH, DocumentStore, stale
+from app.core.documents import DocumentStore, stale
 from app.core.models import ConsentRow, InstallationRow, JournalRow, SessionRow, TicketRow
 from app.core.services import services
 from app.sdk import State
@@ -23,8 +23,8 @@ def refresh_documents(now: datetime) -> None:
     host = services()
     for connector in host.registry:
         if connector.serving and connector.implements("documents"):
-            for url in stale(connector.call("documents", settings=connector.settings) or (), now):
-                DocumentStore(host.outgate.within(DEADLINE), now).refresh(url, KEPT_FRESH)
+            for document in stale(connector.call("documents", settings=connector.settings) or (), now):
+                DocumentStore(host.outgate.within(DEADLINE), now).renew(document)
 
 
 def purge(now: datetime) -> None:

@@ -26,6 +26,7 @@ from .values import (
     Answer,
     Claims,
     Command,
+    Document,
     Health,
     Inbound,
     Installation,
@@ -125,8 +126,8 @@ def probe(installation: Installation, settings: Settings, outbound: Outbound) ->
 
 
 @hookspec(firstresult=True)
-def documents(settings: Settings) -> Sequence[str]:  # type: ignore[empty-body]
-    """Addresses of the public documents this connector relies on; the worker keeps them fresh."""
+def documents(settings: Settings) -> Sequence[Document]:  # type: ignore[empty-body]
+    """The public documents this connector relies on; the worker keeps them fresh."""
 
 
 @hookspec(firstresult=True)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from .errors import Malformed, UpstreamFailed
 from .reading import read_json
-from .values import Hit, Installation, Person
+from .values import Document, Hit, Installation, Person
 
 
 class Installations(Protocol):
@@ -81,11 +81,11 @@ class Outbound(Protocol):
 class Documents(Protocol):
     """Public documents, kept by the host with their last good copy."""
 
-    def get(self, url: str) -> Sequence[bytes]:
+    def get(self, document: Document) -> Sequence[bytes]:
         """The newest copy, then the one before while both are accepted. Raises `UpstreamFailed` while there is none."""
 
-    def refresh(self, url: str) -> bool:
-        """Fetch again, at most once a minute; true when the document changed."""
+    def refresh(self, document: Document) -> bool:
+        """Fetch again because of a failed check, at most once a minute; true when the document changed."""
 
 
 class Directory(Protocol):

@@ -221,6 +221,14 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A public document at ``url``; a fetched copy for which ``is_good`` is false is thrown away."""
+
+    url: str
+    is_good: Callable[[bytes], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One key of ``CONNECTORS.<name>``: ``field`` is a marshmallow field.
 

@@ -17,11 +17,13 @@ OLD_STYLE = "/api/integration-modules/{code}/edit"  # what a key without scopes 
 def identify(url: str, settings: Settings, outbound: Outbound) -> tuple[str, str]:
     """Technical and public address by which the account at ``url`` calls itself; no key is sent to learn them.
 
-    Empty where it does not tell (sheet, section 2: ``system-info``) or may not be believed. Raises `Malformed`,
-    `UpstreamFailed`.
+    Empty where it does not tell (sheet, section 2: ``system-info``; older systems have no such method) or may not be
+    believed. Raises `Malformed`, `UpstreamFailed`, and `ConditionUnmet` where something else than an account answers.
     """
     kind = check_address(url, settings, outbound)
     status, told = ask(outbound, "GET", f"{url}/api/system-info")
+    if status != 404 and not (status == 200 and told):
+        raise ConditionUnmet("no_account", "There is no account at this address.")
 
     def believed(name: str) -> str:
         address = to_address(str(told.get(name, "")))

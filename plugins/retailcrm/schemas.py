@@ -42,6 +42,8 @@ def read_register(request: Inbound) -> tuple[str, str, str]:
     else:
         form = read_form(request.body)
         nested = {name: form.get(f"register[{name}]") for name in ("token", "apiKey", "systemUrl")}
+        if "register" in form and any(value is not None for value in nested.values()):
+            raise Malformed("register_twice")  # PHP would see another value than we
         told = read_object(form["register"].encode()) if "register" in form else nested
     key = text_field(told, "apiKey", longest=255)
     if re.fullmatch("[\x21-\x7e]+", key) is None:  # it will travel in a header

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from app.sdk import (
     Answer,
     Claims,
+    Document,
     Documents,
     Event,
     Health,
@@ -34,8 +35,8 @@ def settings() -> Sequence[Setting]:
 
 
 @hookimpl
-def documents(settings: Settings) -> Sequence[str]:
-    return [source for source in schemas.sources(settings) if schemas.is_url(source)]
+def documents(settings: Settings) -> Sequence[Document]:
+    return [schemas.key_at(source) for source in schemas.sources(settings) if schemas.is_url(source)]
 
 
 @hookimpl

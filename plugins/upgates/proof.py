@@ -26,7 +26,7 @@ from app.sdk import (
     read_object,
 )
 
-from .schemas import is_url, language_of, read_hint, read_local, signed_value, sources, version_of
+from .schemas import is_url, key_at, language_of, read_hint, read_local, signed_value, sources, version_of
 
 # 1.2: "signed values, in this order, joined by ;", our signature_token last. Opening and deactivation sign the same
 # bytes; which list the version call signs is not documented, so both plausible ones count (1.5).
@@ -104,7 +104,7 @@ def public_keys(settings: Settings, documents: Documents) -> Sequence[PublicKey]
     for source in sources(settings):
         copies: Sequence[bytes] = []
         with suppress(UpstreamFailed, OSError):
-            copies = documents.get(source) if is_url(source) else [read_local(source)]
+            copies = documents.get(key_at(source)) if is_url(source) else [read_local(source)]
         for copy in copies:
             with suppress(ValueError):
                 keys.append(load_public_key(copy))
@@ -115,7 +115,7 @@ def public_keys(settings: Settings, documents: Documents) -> Sequence[PublicKey]
 
 def refresh(settings: Settings, documents: Documents) -> bool:
     """Have every address fetched again; whether anything changed."""
-    return any([documents.refresh(source) for source in sources(settings) if is_url(source)])
+    return any([documents.refresh(key_at(source)) for source in sources(settings) if is_url(source)])
 
 
 def check_time(text: str, now: datetime) -> tuple[datetime, datetime]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from app.sdk import Malformed, Setting, Settings, load_public_key, read_object, text_field
+from app.sdk import Document, Malformed, Setting, Settings, load_public_key, read_object, text_field
 
 OFFICIAL_KEY = "https://files.upgates.com/addons/signature/api.signature.pub.key"
 LANGUAGES = ("cs", "sk", "en")
@@ -26,6 +26,20 @@ def sources(settings: Settings) -> Sequence[str]:
 def is_url(source: str) -> bool:
     """Whether this source is an address that the host fetches."""
     return source.startswith(("https://", "http://"))
+
+
+def key_at(url: str) -> Document:
+    """The document at such an address; a page in its place, say of a proxy, is none."""
+    return Document(url, is_key)
+
+
+def is_key(content: bytes) -> bool:
+    """Whether this is a public key that we can use."""
+    try:
+        load_public_key(content)
+    except ValueError:
+        return False
+    return True
 
 
 def read_local(source: str) -> bytes:

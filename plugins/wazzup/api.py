@@ -31,7 +31,10 @@ REFUSED = {
     "urinotvalid": "Wazzup does not accept the address of this server. Check the public address.",
     "webhooksrequesterror": "Wazzup could not reach this server. Check the public address and its certificate.",
 }
-SVG = re.compile(r"\ufeff?(?:\s++|<\?[^>]*+>|<!--(?:(?!-->).)*+-->|<![^>]*+>)*+<svg[\s>].*</svg>\s*", re.DOTALL)
+SVG = re.compile(
+    r"\ufeff?(?:\s++|<\?[^>]*+>|<!--(?:(?!-->).)*+-->|<![^>]*+>)*+<svg[\s/>].*(?:</svg>|/>)(?:\s++|<!--(?:(?!-->).)*+-->)*+",
+    re.DOTALL,
+)
 
 
 def call(outbound: Outbound, settings: Settings, key: str, method: str, path: str, body: object = None) -> Response:

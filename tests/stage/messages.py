@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode
@@ -58,7 +58,7 @@ class Message:
 
 def carried(endpoint: str, fields: Mapping[str, Any]) -> Outgoing:
     """Put fields together in the form that the endpoint reads."""
-    key = f"/{quote(str(fields['key']), safe='')}" if "key" in fields else ""
+    key = f"/{quote(str(fields['key']), safe='', errors='surrogatepass')}" if "key" in fields else ""
     inner = {name: value for name, value in fields.items() if name not in APART}
     headers = {"Authorization": f"Bearer {fields['bearer']}"} if "bearer" in fields else {}
     method, path, more, body = CARRIERS[endpoint](inner)
@@ -157,24 +157,22 @@ def read(tenant: Tenant, action: str, **changes: str) -> Message:
     return Message(tenant, f"orlo/{action}", "sig", "hex", fields, signed)
 
 
-def everything(tenant: Tenant) -> list[Message]:
-    """One fresh request of every kind, in an order that leaves the customer connected."""
-    return [
-        upgates(tenant, "uninstall"),
-        upgates(tenant, "install", api_user=tenant.upgates.keys["api_user"]),
-        upgates(tenant, "open"),
-        upgates(tenant, "version"),
-        upgates(tenant, "version", version="3", signs="version"),
-        hint(tenant),
-        register(tenant),
-        posted(tenant, "open"),
-        posted(tenant, "activity"),
-        callback(tenant),
-        callback(tenant, "create_contact"),
-        state(tenant),
-        read(tenant, "search"),
-        read(tenant, "open"),
-    ]
+def everything(tenant: Tenant) -> Iterator[Message]:
+    """One fresh request of every kind, in an order that leaves the customer connected; send each before the next."""
+    yield upgates(tenant, "uninstall")
+    yield upgates(tenant, "install")
+    yield upgates(tenant, "open")
+    yield upgates(tenant, "version")
+    yield upgates(tenant, "version", version="3", signs="version")
+    yield hint(tenant)
+    yield register(tenant)
+    yield posted(tenant, "open")
+    yield posted(tenant, "activity")
+    yield callback(tenant)
+    yield callback(tenant, "create_contact")
+    yield state(tenant)
+    yield read(tenant, "search")
+    yield read(tenant, "open")
 
 
 def deliver(host: Host, outgoing: Outgoing) -> Got:

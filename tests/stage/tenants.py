@@ -17,7 +17,7 @@ from sqlalchemy import select
 from stage import Stage, serving_here
 from wire import Got, ask
 
-from app.core.database import reading, writing
+from app.core.database import db, reading, writing
 from app.core.installations import link_digest
 from app.core.models import InstallationRow, LinkRow
 from app.core.outbound import Outgate
@@ -137,5 +137,15 @@ class Host:
 def hosting(folder: Path, tenants: int = 1, **settings: Any) -> Iterator[Host]:
     """A host with connected customers while the block runs."""
     with ExitStack() as stack:
-        stage = stack.enter_context(serving_here(Stage(folder, stack, **settings)))
+        stage = Stage(folder, stack, **settings)
+        stack.callback(lambda: let_go(stage.app))
+        stack.enter_context(serving_here(stage))
         yield Host(stage, stack, tenants)
+
+
+def let_go(app: Flask | None) -> None:
+    """Close the app's connections to its databases."""
+    if app is not None:
+        with app.app_context():
+            for engine in db.engines.values():
+                engine.dispose()

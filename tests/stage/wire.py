@@ -63,7 +63,7 @@ def ask(app: Flask, outgoing: Outgoing) -> Got:
         "REQUEST_METHOD": outgoing.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-        "QUERY_STRING": query.encode().decode("latin-1"),
+        "QUERY_STRING": query.encode("utf-8", "surrogatepass").decode("latin-1"),
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
@@ -78,7 +78,9 @@ def ask(app: Flask, outgoing: Outgoing) -> Got:
     }
     for name, value in outgoing.headers.items():
         key = name.upper().replace("-", "_")
-        environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value.encode().decode("latin-1")
+        environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value.encode("utf-8", "surrogatepass").decode(
+            "latin-1"
+        )
     return answered(app, environ)
 
 

@@ -16,7 +16,8 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("previous", sa.LargeBinary(), nullable=True),
         sa.Column("previous_until", sa.DateTime(), nullable=True),
-        sa.Column("tried_at", sa.DateTime(), nullable=False),
+        sa.Column("tried_at", sa.DateTime(), nullable=True),
+        sa.Column("forced_at", sa.DateTime(), nullable=True),
         sa.Column("fetched_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("url", name=op.f("pk_document")),
     )

@@ -68,15 +68,19 @@ def test_a_technical_and_a_public_address_are_one_account(world: Any) -> None:
 
 NAMELESS: dict[str, Any] = {
     "not found": 404,
-    "a page": "html",
-    "a page for a wrong account": Reply(405, b"<html>", "text/html"),
     "no name": {"success": True, "systemVersion": "8.1"},
     "an empty name": {"technicalUrl": ""},
     "a number": {"technicalUrl": 7},
-    "a list": Reply(200, b"[]"),
     "a name with a bad port": {"technicalUrl": "https://a.retailcrm.io:x"},
     "a stranger's name": {"technicalUrl": "https://evil.example", "publicUrl": "javascript:alert(1)"},
-    "a name in an error": Reply(403, json.dumps({"technicalUrl": TECHNICAL}).encode()),
+    "a name in an error": Reply(404, json.dumps({"technicalUrl": TECHNICAL}).encode()),
+}
+NO_ACCOUNT: dict[str, Any] = {
+    "a page": "html",
+    "a page for a wrong account": Reply(405, b"<html>", "text/html"),
+    "a list": Reply(200, b"[]"),
+    "an error": Reply(403, json.dumps({"technicalUrl": TECHNICAL}).encode()),
+    "a redirect": Reply(302, headers={"Location": TECHNICAL}),
 }
 
 
@@ -85,6 +89,14 @@ def test_an_account_that_does_not_name_itself_is_named_by_its_address(world: Any
     world.account.behaviour["system_info"] = told
     made = world.install()
     assert (made.tenant, made.title, made.facts) == (HOME, "demo.simla.com", {"public_url": HOME})
+
+
+@pytest.mark.parametrize("told", NO_ACCOUNT.values(), ids=NO_ACCOUNT.keys())
+def test_what_is_no_account_never_sees_the_key(world: Any, told: Any) -> None:
+    world.account.behaviour["system_info"] = told
+    with pytest.raises(ConditionUnmet):
+        world.install()
+    assert [call for call in world.account.calls if "x-api-key" in call.headers] == []
 
 
 @pytest.mark.parametrize("call", ["system_info", "credentials", "edit"])

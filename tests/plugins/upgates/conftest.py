@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.sdk import Claims, Inbound, Installation, Response, State, UpstreamFailed
+from app.sdk import Claims, Document, Inbound, Installation, Response, State, UpstreamFailed
 from app.sdk.simulation import Outgoing
 from plugins import upgates
 from plugins.upgates.simulator import Simulator
@@ -24,12 +24,14 @@ class FakeDocuments:
         self.next: dict[str, Sequence[bytes]] = {}
         self.refreshed: list[str] = []
 
-    def get(self, url: str) -> Sequence[bytes]:
+    def get(self, document: Document) -> Sequence[bytes]:
+        url = document.url
         if url not in self.copies:
             raise UpstreamFailed("never_had")
         return self.copies[url]
 
-    def refresh(self, url: str) -> bool:
+    def refresh(self, document: Document) -> bool:
+        url = document.url
         self.refreshed.append(url)
         if url not in self.next:
             return False

@@ -110,7 +110,9 @@ def test_control_a_key_that_never_changes_refuses_after_a_change(
 
 
 def test_only_addresses_are_documents(pem: bytes) -> None:
-    assert upgates.documents({"public_key": [URL, pem.decode(), "/a/file"]}) == [URL]
+    documents = upgates.documents({"public_key": [URL, pem.decode(), "/a/file"]})
+    assert [document.url for document in documents] == [URL]
+    assert [documents[0].is_good(copy) for copy in (pem, b"", b"<html>")] == [True, False, False]
 
 
 SETTINGS = Schema.from_dict({setting.name: setting.field for setting in upgates.settings()})
@@ -118,7 +120,8 @@ SETTINGS = Schema.from_dict({setting.name: setting.field for setting in upgates.
 
 def test_the_official_address_is_the_default() -> None:
     loaded = SETTINGS().load({"signature_token": "a"})
-    assert upgates.documents(loaded) == ["https://files.upgates.com/addons/signature/api.signature.pub.key"]
+    [document] = upgates.documents(loaded)
+    assert document.url == "https://files.upgates.com/addons/signature/api.signature.pub.key"
 
 
 @pytest.mark.parametrize("good", [URL, [URL], "http://127.0.0.1:9/key"], ids=["one", "list", "plain-http"])

@@ -1,0 +1,295 @@
+"""Transactions: who begins how, how durable each database is, and that nobody's update is lost or held up."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, create_engine, event, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+from app.core import database
+from app.core.database import MIRROR, Base, MirrorBase, db, mirror_of, reading, writing
+from app.core.models import WorkspaceRow
+from app.people.models import PersonRow
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+THREADS, ROUNDS = 4, 25
+BULK = 500
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Flask]:
+    """A host with both databases as files, and one workspace whose name is a counter."""
+    app = Flask("database")
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/host.db"
+    database.init_app(app)
+    with app.app_context():
+        Base.metadata.create_all(db.engine)
+        MirrorBase.metadata.create_all(db.engines[MIRROR])
+        with writing() as session:
+            session.add(WorkspaceRow(id="w1", name="0", created_at=NOW))
+        yield app
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()
+
+
+@contextmanager
+def spoken(engine: Engine) -> Iterator[list[str]]:
+    """Every statement that the engine sends meanwhile."""
+    said: list[str] = []
+
+    def hear(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        said.append(statement)
+
+    event.listen(engine, "before_cursor_execute", hear)
+    try:
+        yield said
+    finally:
+        event.remove(engine, "before_cursor_execute", hear)
+
+
+def counted() -> int:
+    with reading() as session:
+        return int(session.scalars(select(WorkspaceRow.name)).one())
+
+
+def is_locked(engine: Engine) -> bool:
+    """Whether somebody writes to this file now."""
+    with closing(sqlite3.connect(engine.url.database or "", timeout=0)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        return False
+
+
+def person(number: int) -> PersonRow:
+    texts = dict.fromkeys(("email", "phone", "company", "url", "note", "updated_at", "sort_name", "last_order"), "")
+    return PersonRow(workspace_id="w1", source="import", external_id=str(number), name="x", has_orders=False, **texts)
+
+
+# How transactions begin
+
+
+def test_a_writer_begins_immediately(host: Flask) -> None:
+    with spoken(db.engine) as said, writing() as session:
+        session.scalars(select(WorkspaceRow.name)).all()
+    assert said[0] == "BEGIN IMMEDIATE"
+
+
+def test_a_reader_begins_plainly(host: Flask) -> None:
+    with spoken(db.engine) as said, reading() as session:
+        session.scalars(select(WorkspaceRow.name)).all()
+    assert said[0] == "BEGIN"
+
+
+def test_the_mirror_begins_as_the_main_database_does(host: Flask) -> None:
+    with spoken(db.engines[MIRROR]) as said:
+        with reading() as session:
+            session.scalars(select(PersonRow.id)).all()
+        with writing() as session:
+            session.scalars(select(PersonRow.id)).all()
+    assert [one for one in said if one.startswith("BEGIN")] == ["BEGIN", "BEGIN IMMEDIATE"]
+
+
+def test_a_transaction_touches_only_the_database_it_needs(host: Flask) -> None:
+    with spoken(db.engines[MIRROR]) as said, writing() as session:
+        session.scalars(select(WorkspaceRow.name)).all()
+    assert said == []
+
+
+# How durable they are
+
+
+@pytest.mark.parametrize(("key", "synchronous"), [(None, 2), (MIRROR, 1)], ids=["main-is-FULL", "mirror-is-NORMAL"])
+def test_what_must_never_be_lost_is_synced_at_every_commit(host: Flask, key: str | None, synchronous: int) -> None:
+    with db.engines[key].connect() as connection:
+        told = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "journal_mode")}
+    assert told == {"synchronous": synchronous, "journal_mode": "wal"}
+
+
+def test_references_are_checked(host: Flask) -> None:
+    with db.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_nobody_waits_long_for_a_lock(host: Flask) -> None:
+    """A marketplace waits five seconds: a refusal must come in time."""
+    with db.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 1500
+
+
+def test_the_mirror_lies_beside_the_main_file() -> None:
+    assert mirror_of(make_url("sqlite:////srv/a/stallholder.db")).database == "/srv/a/stallholder-mirror.db"
+    outgrown = make_url("postgresql+psycopg://host/name")
+    assert mirror_of(outgrown) == outgrown
+
+
+# Nothing is lost
+
+
+def together(host: Flask, work: Callable[[], None]) -> None:
+    """Do the work in every thread at once, round after round."""
+    start = threading.Barrier(THREADS)
+
+    def run() -> None:
+        with host.app_context():
+            start.wait()
+            for _ in range(ROUNDS):
+                work()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done in [pool.submit(run) for _ in range(THREADS)]:
+            done.result()
+
+
+def test_no_update_is_lost_between_threads(host: Flask) -> None:
+    def add_one() -> None:
+        with writing() as session:
+            row = session.get_one(WorkspaceRow, "w1")
+            row.name = str(int(row.name) + 1)
+
+    together(host, add_one)
+    assert counted() == THREADS * ROUNDS
+
+
+def test_sqlalchemys_own_transactions_lose_updates(host: Flask) -> None:
+    """The control: two that read before either writes, as the driver's default lets them."""
+    engine = create_engine(db.engine.url)
+    with Session(engine) as one, Session(engine) as other:
+        for session in (one, other):
+            assert session.scalars(select(WorkspaceRow.name)).one() == "0"
+        for session in (one, other):
+            session.execute(update(WorkspaceRow).values(name="1"))
+            session.commit()
+    engine.dispose()
+    assert counted() == 1, "two were added, one was lost"
+
+
+def test_a_second_writer_waits_before_it_reads(host: Flask) -> None:
+    """The same interleaving with our transactions: the second cannot even read before the first has ended."""
+    with writing() as session:
+        session.scalars(select(WorkspaceRow.name)).one()
+        assert is_locked(db.engine)
+    assert not is_locked(db.engine)
+
+
+def test_a_reader_sees_one_state_and_holds_nobody_up(host: Flask) -> None:
+    def add_one() -> None:
+        with host.app_context(), writing() as session:
+            session.execute(update(WorkspaceRow).values(name="1"))
+
+    with reading() as session:
+        before = session.scalars(select(WorkspaceRow.name)).one()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(add_one).result()
+        session.expire_all()
+        assert (before, session.scalars(select(WorkspaceRow.name)).one()) == ("0", "0")
+    assert counted() == 1
+
+
+# Nobody is held up
+
+
+def test_a_bulk_write_on_the_mirror_does_not_hold_up_the_main_database(host: Flask) -> None:
+    under_way, done = threading.Event(), threading.Event()
+
+    def fill() -> None:
+        with host.app_context(), writing() as session:
+            session.add_all(person(number) for number in range(BULK))
+            session.flush()
+            under_way.set()
+            assert done.wait(30), "the install waited for the sync"
+
+    with ThreadPoolExecutor(1) as pool:
+        filling = pool.submit(fill)
+        assert under_way.wait(30)
+        with writing() as session:
+            session.add(WorkspaceRow(id="w2", name="installed meanwhile", created_at=NOW))
+        assert not filling.done()
+        done.set()
+        filling.result()
+    with reading() as session:
+        assert len(session.scalars(select(PersonRow.id)).all()) == BULK
+        assert session.get(WorkspaceRow, "w2") is not None
+
+
+def test_a_bulk_write_in_one_file_would_hold_it_up(host: Flask) -> None:
+    """The control: what lies in the same file as the bulk write waits, and gives up."""
+    with writing() as session:
+        session.add_all(person(number) for number in range(BULK))
+        session.flush()
+        assert is_locked(db.engines[MIRROR])
+        assert not is_locked(db.engine)
+
+
+# The blocks
+
+
+def test_a_failed_block_leaves_nothing(host: Flask) -> None:
+    def halfway() -> None:
+        with writing() as session:
+            session.execute(update(WorkspaceRow).values(name="9"))
+            session.add(person(1))
+            session.flush()
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        halfway()
+    assert counted() == 0
+    with reading() as session:
+        assert session.scalars(select(PersonRow.id)).all() == []
+
+
+def test_an_inner_block_joins_the_outer_one(host: Flask) -> None:
+    def outer() -> None:
+        with writing():
+            with writing() as session:
+                session.execute(update(WorkspaceRow).values(name="9"))
+            with reading() as session:
+                assert session.scalars(select(WorkspaceRow.name)).one() == "9"
+            raise RuntimeError("outer")
+
+    with pytest.raises(RuntimeError, match="outer"):
+        outer()
+    assert counted() == 0
+
+
+def test_reading_cannot_become_writing(host: Flask) -> None:
+    with reading(), pytest.raises(RuntimeError, match="writing"), writing():
+        pass
+
+
+def test_a_reading_block_writes_nothing(host: Flask) -> None:
+    with reading() as session:
+        session.execute(update(WorkspaceRow).values(name="9"))
+    assert counted() == 0
+
+
+def test_rows_can_be_read_after_their_block(host: Flask) -> None:
+    with reading() as session:
+        row = session.get_one(WorkspaceRow, "w1")
+    with writing() as session:
+        session.execute(update(WorkspaceRow).values(name="1"))
+    assert row.name == "0"
+    assert row.created_at == NOW
+
+
+def test_times_are_aware_and_in_utc(host: Flask) -> None:
+    prague = NOW.astimezone(timezone(timedelta(hours=1)))
+    with writing() as session:
+        session.add(WorkspaceRow(id="w3", name="", created_at=prague))
+    with reading() as session:
+        found = session.get_one(WorkspaceRow, "w3").created_at
+    assert (found, found.tzinfo) == (NOW, UTC)
