@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 import click
 from flask.cli import FlaskGroup, ScriptInfo, with_appcontext
 
@@ -16,6 +19,11 @@ from app.sdk import Command
 
 class Stallholder(FlaskGroup):
     """The host's commands, and a group for each connector that brings some."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        # The databases hold people: what any command writes is its owner's alone.
+        os.umask(0o077)
+        return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         brought = [found.name for found in load(discover()) if not found.fault and found.implements("commands")]

@@ -126,5 +126,5 @@ def tell(marketplaces: dict[str, Marketplace], state: dict[str, Any], workspace:
         page = marketplace.page()
         if page:
             lines += [f"  an embedded page   {page}"]
-    lines += [f"  demo workspace     {workspace}   stallholder people search nov --workspace {workspace}", ""]
+    lines += [f"  demo workspace     {workspace}   .venv/bin/stallholder people search nov --workspace {workspace}", ""]
     click.echo("\n".join(lines))

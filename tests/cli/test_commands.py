@@ -33,6 +33,15 @@ def test_init_makes_private_keys_once(tmp_path: Path) -> None:
     assert file.read_text() == before
 
 
+def test_what_is_written_is_its_owners_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "instance"
+    run(folder, "init")
+    run(folder, "migrate")
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+    assert "stallholder-mirror.db" in modes
+    assert set(modes.values()) == {0o600}
+
+
 def test_init_makes_no_new_keys_for_an_old_database(tmp_path: Path) -> None:
     (tmp_path / "stallholder.db").touch()
     refused = run(tmp_path, "init")
