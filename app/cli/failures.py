@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import click
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.core.config import ConfigError
 from app.sdk import Refused
@@ -24,6 +25,10 @@ def told_in_one_line(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except ConfigError as error:
             raise click.ClickException(str(error)) from error
+        except (OperationalError, ProgrammingError) as error:
+            raise click.ClickException(
+                f"the database cannot be used; run `stallholder migrate` ({error.orig})"
+            ) from error
         except Refused as refused:
             text = refused.message % refused.params if refused.params else refused.message
             raise click.ClickException(f"{text} ({refused.reason})") from refused

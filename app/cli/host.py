@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import socket
 from pathlib import Path
 
 import click
@@ -71,6 +72,7 @@ def serve(bind: str, workers: int, no_worker: bool) -> None:
     folder = config.instance_folder()
     if "PUBLIC_URL" not in config.read_sources(folder) and is_loopback(bind):
         os.environ["STALLHOLDER_PUBLIC_URL"] = f"http://{bind}"
+    check_bind(bind)
     demo = config.load_host(folder)["DEMO"]
     if demo:
         check_loopback(bind)
@@ -82,11 +84,31 @@ def serve(bind: str, workers: int, no_worker: bool) -> None:
     raise SystemExit(supervise(programs(bind, workers, worker=not no_worker, demo=demo)))
 
 
+def check_bind(bind: str) -> None:
+    """Say at once that an address is taken or none, before anything is started."""
+    host, _, port = bind.rpartition(":")
+    if bind.startswith("unix:"):
+        return
+    try:
+        with socket.create_server((host.strip("[]"), int(port)), family=family_of(host)):
+            pass
+    except (OSError, ValueError, OverflowError) as error:
+        raise click.ClickException(f"cannot serve on {bind}: {error}") from error
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """IPv6 is written in brackets."""
+    return socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+
+
 def share_metrics(folder: Path) -> None:
-    """Let the web processes sum their counters in a folder that starts empty."""
-    shared = folder / "metrics"
+    """Let this host's web processes sum their counters in a folder that starts empty; those of ended hosts go."""
+    shared = folder / "metrics" / str(os.getpid())
     shutil.rmtree(shared, ignore_errors=True)
-    shared.mkdir(mode=0o700)
+    shared.mkdir(parents=True)
+    for other in (folder / "metrics").iterdir():
+        if not Path("/proc", other.name).exists():
+            shutil.rmtree(other, ignore_errors=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared)
 
 

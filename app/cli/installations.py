@@ -62,10 +62,12 @@ def facts_of(row: InstallationRow) -> dict[str, Any]:
 def show_installation(id: str, json_wanted: bool) -> None:
     """One installation, without its secrets."""
     with reading() as session:
-        facts = facts_of(existing(session.get(InstallationRow, id), id))
+        row = existing(session.get(InstallationRow, id), id)
+        facts = facts_of(row)
         names = session.execute(
             select(CredentialRow.name, CredentialRow.slot).where(CredentialRow.installation_id == id)
         )
+        facts["next_check"] = row.probe_at.isoformat() if row.probe_at else None
         facts["credentials"] = sorted(f"{name} ({slot})" for name, slot in names)
     facts["people"] = mirror.count(facts["workspace"] or "", id)
     show_one(facts, json_wanted)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import or_, select, update
@@ -19,7 +21,13 @@ log = structlog.get_logger()
 FORCED_AT_MOST = timedelta(minutes=1)
 KEPT_FRESH = timedelta(minutes=10)
 OVERLAP = timedelta(days=2)
+# Without any copy nothing can be verified: then it is tried more often.
+MISSING_AT_MOST = timedelta(seconds=5)
 LARGEST = 100_000
+# How long a fetch in another process may be under way, and how patiently its end is awaited.
+AT_WORK = timedelta(seconds=3)
+PATIENCE, PAUSE = 20, 0.1
+T = TypeVar("T")
 
 
 class DocumentStore:
@@ -32,16 +40,26 @@ class DocumentStore:
     def get(self, document: Document) -> Sequence[bytes]:
         """The newest copy, and the one before it for two days after a change."""
         copies = self._copies(document)
-        if not copies and self._take_turn(document, DocumentRow.tried_at, FORCED_AT_MOST):
+        if copies:
+            return copies
+        if self._take_turn(document, DocumentRow.tried_at, MISSING_AT_MOST):
             self._fetch(document)
             copies = self._copies(document)
+        elif self._is_at_work(document, DocumentRow.tried_at):
+            copies = self._awaited(lambda: self._copies(document))
         if not copies:
             raise UpstreamFailed("document_missing")
         return copies
 
     def refresh(self, document: Document) -> bool:
-        """Fetch again unless a failed check did so within the minute. True when the document changed."""
-        return self._take_turn(document, DocumentRow.forced_at, FORCED_AT_MOST) and self._fetch(document)
+        """Fetch again unless a failed check did so within the minute. True when the document may have changed.
+
+        Whoever comes while another process fetches waits for what that brings.
+        """
+        if self._take_turn(document, DocumentRow.forced_at, FORCED_AT_MOST):
+            return self._fetch(document)
+        at_work = self._is_at_work(document, DocumentRow.forced_at)
+        return at_work and self._awaited(lambda: self._is_fetched(document))
 
     def renew(self, document: Document) -> bool:
         """Fetch again in the worker's own time, unless another worker just did."""
@@ -58,6 +76,25 @@ class DocumentStore:
             log.warning("document.bad_answer", status=response.status)
             return False
         return self._keep(document, response.body)
+
+    def _awaited(self, look: Callable[[], T]) -> T:
+        """What ``look`` sees, as soon as it sees something: for as long as a fetch may take elsewhere."""
+        for _ in range(PATIENCE):
+            if seen := look():
+                return seen
+            time.sleep(PAUSE)
+        return look()
+
+    def _is_at_work(self, document: Document, clock: InstrumentedAttribute[datetime | None]) -> bool:
+        with reading() as session:
+            began = session.scalar(select(clock).where(DocumentRow.url == document.url))
+        return began is not None and self._now - began < AT_WORK
+
+    def _is_fetched(self, document: Document) -> bool:
+        with reading() as session:
+            row = session.get(DocumentRow, document.url)
+            forced = row.forced_at if row else None
+            return row is not None and row.fetched_at is not None and forced is not None and row.fetched_at >= forced
 
     def _copies(self, document: Document) -> list[bytes]:
         with reading() as session:

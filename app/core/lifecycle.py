@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from app.core.installations import credential, link_digest
+from app.core.installations import link_digest
 from app.core.models import (
     CredentialRow,
     DataKeyRow,
@@ -23,11 +23,10 @@ from app.core.models import (
     WorkspaceRow,
 )
 from app.core.seal import Ring, digest, new_id, new_token
+from app.core.slots import GONE, destroy_keys, store_credentials
 from app.sdk import Conflict, Outcome, Registration, State
 
-PREVIOUS_KEPT = timedelta(days=7)
 FIRST_PROBE = timedelta(seconds=2)
-GONE = (State.UNINSTALLING, State.UNINSTALLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,11 @@ def register(
 
     An unknown tenant is created. A known one is updated, never duplicated: an older ``issued_at`` changes nothing, the
     same credentials change no credential, new ones that are proven become current (the former stay for seven days),
-    unproven ones wait for a probe. Raises `Conflict` when the tenant belongs to another workspace.
+    unproven ones wait for a probe. Raises `Conflict` when the tenant belongs to another workspace, `ValueError` without
+    a tenant: those of two strangers would be one.
     """
+    if not registration.tenant:
+        raise ValueError("a registration names its tenant")
     row = find(session, connector, registration.tenant)
     if row is not None and workspace_id is not None and row.workspace_id != workspace_id:
         raise Conflict("other_workspace", "This account is already connected to another workspace.")
@@ -95,7 +97,8 @@ def register(
         row.workspace_id = workspace_id or new_workspace(session, registration.title, now)
     elif reservation:
         adopt(session, ring, row, reservation, grace, now)
-    store_credentials(session, ring, row, registration, now)
+    if store_credentials(session, ring, row, registration, now):
+        revoke_sessions(session, row.id)
     describe(row, registration, now)
     return row.id
 
@@ -121,56 +124,6 @@ def describe(row: InstallationRow, registration: Registration, now: datetime) ->
     row.uninstall_at = None
     row.alarm = ""
     row.updated_at = now
-
-
-def store_credentials(
-    session: Session, ring: Ring, row: InstallationRow, registration: Registration, now: datetime
-) -> None:
-    """Seal the credentials into the slot that they have earned."""
-    held = {name: credential(session, ring, row.id, name, "current", now) for name in registration.credentials}
-    if held == dict(registration.credentials):
-        drop_next(session, row)
-        return
-    replaces_working = any(held.values()) and row.state not in GONE
-    if replaces_working and not registration.proven:
-        put(session, ring, row.id, "next", registration.credentials)
-        row.probe_at = now
-        return
-    if row.state in GONE:
-        destroy_keys(session, row.id)
-        ring.new_data_key(session, row.id, now)
-    elif replaces_working:
-        promote(session, row.id, "current", "previous", now + PREVIOUS_KEPT)
-        revoke_sessions(session, row.id)
-    put(session, ring, row.id, "current", registration.credentials)
-
-
-def drop_next(session: Session, row: InstallationRow) -> None:
-    """Credentials that wait are passed over: a newer install tells the ones in use."""
-    waiting = (CredentialRow.installation_id == row.id, CredentialRow.slot == "next")
-    if row.state not in GONE and session.execute(delete(CredentialRow).where(*waiting)).rowcount:  # type: ignore[attr-defined]
-        row.probe_at, row.probes = None, 0
-
-
-def put(session: Session, ring: Ring, installation_id: str, slot: str, credentials: Mapping[str, str]) -> None:
-    """Seal every credential into a slot."""
-    for name, value in credentials.items():
-        sealed = ring.seal(session, installation_id, "credential", name, value.encode())
-        session.merge(CredentialRow(installation_id=installation_id, name=name, slot=slot, sealed=sealed))
-    session.flush()
-
-
-def promote(session: Session, installation_id: str, source: str, target: str, expires_at: datetime | None) -> None:
-    """Move credentials from one slot to another, over what stood there."""
-    of_installation = CredentialRow.installation_id == installation_id
-    session.execute(delete(CredentialRow).where(of_installation, CredentialRow.slot == target))
-    session.execute(
-        update(CredentialRow)
-        .where(of_installation, CredentialRow.slot == source)
-        .values(slot=target, expires_at=expires_at)
-        .execution_options(synchronize_session=False)
-    )
-    session.expire_all()
 
 
 def adopt(
@@ -217,10 +170,15 @@ def keep_event(
         session.flush()
 
 
-def begin_uninstall(session: Session, row: InstallationRow, now: datetime) -> None:
-    """Stage one: stop serving at once. Nothing is destroyed before a probe confirms it."""
+def begin_uninstall(session: Session, row: InstallationRow, issued_at: datetime | None, now: datetime) -> None:
+    """Stage one: stop serving at once. Nothing is destroyed before a probe confirms it.
+
+    One that was issued before the newest install is doubtful, perhaps held back by somebody: the first sign of life
+    takes it back.
+    """
     if row.state in GONE:
         return
+    row.doubtful = issued_at is not None and row.issued_at is not None and issued_at < row.issued_at
     row.state = State.UNINSTALLING
     row.uninstall_at = row.updated_at = now
     row.probe_at, row.probes = now + FIRST_PROBE, 0
@@ -241,13 +199,6 @@ def restore(row: InstallationRow, now: datetime) -> None:
     row.alarm = "An uninstall was announced, but the shop's credentials still work."
 
 
-def destroy_keys(session: Session, installation_id: str) -> None:
-    """Destroy the tenant's data keys and what they sealed."""
-    for table in (CredentialRow, DataKeyRow):
-        session.execute(delete(table).where(table.installation_id == installation_id))
-    session.flush()
-
-
 def revoke_sessions(session: Session, installation_id: str) -> None:
     """End every session and unused ticket of the installation."""
     for table in (SessionRow, TicketRow):
@@ -255,8 +206,14 @@ def revoke_sessions(session: Session, installation_id: str) -> None:
 
 
 def remove(session: Session, installation_id: str) -> None:
-    """Forget an installation wholly."""
-    for table in (CredentialRow, DataKeyRow, EventRow, LinkRow, SessionRow, TicketRow, JournalRow):
+    """Forget an installation wholly; of its proofs remember only that they were used."""
+    session.execute(
+        update(JournalRow)
+        .where(JournalRow.installation_id == installation_id)
+        .values(installation_id=None, action="", result=None)
+        .execution_options(synchronize_session=False)
+    )
+    for table in (CredentialRow, DataKeyRow, EventRow, LinkRow, SessionRow, TicketRow):
         session.execute(delete(table).where(table.installation_id == installation_id))
     session.execute(delete(InstallationRow).where(InstallationRow.id == installation_id))
 

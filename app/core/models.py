@@ -49,6 +49,7 @@ class InstallationRow(Base):
     uninstall_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     probes: Mapped[int] = mapped_column(default=0)
+    doubtful: Mapped[bool] = mapped_column(default=False)
     alarm: Mapped[str] = mapped_column(String(300), default="")
 
 
@@ -95,7 +96,7 @@ class JournalRow(Base):
     connector: Mapped[str] = mapped_column(String(32))
     action: Mapped[str] = mapped_column(String(32))
     unsigned: Mapped[str] = mapped_column(DIGEST)
-    installation_id: Mapped[str | None] = mapped_column(to_installation_fk(), index=True)
+    installation_id: Mapped[str | None] = mapped_column(ForeignKey("installation.id", ondelete="SET NULL"), index=True)
     result: Mapped[str | None] = mapped_column(Text)
     claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -116,7 +117,7 @@ class EventRow(Base):
 
 
 class TicketRow(Base):
-    """A single-use ticket into the customer's pages."""
+    """A single-use ticket into the customer's pages; ``proof`` is the digest of the opening that it answers."""
 
     __tablename__ = "ticket"
 
@@ -125,6 +126,7 @@ class TicketRow(Base):
     language: Mapped[str] = mapped_column(String(8), default="")
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    proof: Mapped[str] = mapped_column(DIGEST, default="", index=True)
 
 
 class SessionRow(Base):

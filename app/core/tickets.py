@@ -40,14 +40,20 @@ class Admission:
     visitor: Visitor
 
 
-def mint(session: Session, installation_id: str, language: str, now: datetime) -> str:
-    """A ticket for one visit within 60 seconds."""
+def mint(session: Session, installation_id: str, language: str, now: datetime, proof: str = "") -> str:
+    """A ticket for one visit within 60 seconds; ``proof`` is the digest of the opening that it answers."""
     token = new_token()
-    row = TicketRow(digest=digest("ticket", token), installation_id=installation_id, language=language)
+    row = TicketRow(digest=digest("ticket", token), installation_id=installation_id, language=language, proof=proof)
     row.expires_at = now + TICKET_LIFE
     session.add(row)
     session.flush()
     return token
+
+
+def spendable(session: Session, proof: str, now: datetime) -> bool:
+    """Whether an opening's ticket still waits to be used."""
+    waiting = TicketRow.proof == proof, TicketRow.used_at.is_(None), TicketRow.expires_at > now
+    return bool(proof) and session.scalar(select(TicketRow.digest).where(*waiting).limit(1)) is not None
 
 
 def exchange(token: str, now: datetime) -> Admission:

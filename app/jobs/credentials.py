@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import func, select, update
 
-from app.core import lifecycle
+from app.core import lifecycle, slots
 from app.core.database import reading, writing
 from app.core.installations import SLOTS, to_installation
 from app.core.models import CredentialRow, InstallationRow
@@ -106,11 +106,11 @@ def decide(asked: InstallationRow, health: Health, now: datetime) -> None:
             since = now - (row.uninstall_at or now)
             if health == Health.DEAD:
                 lifecycle.confirm_uninstall(session, row, now)
-            elif health == Health.ALIVE and since >= ALIVE_AFTER:
+            elif health == Health.ALIVE and (row.doubtful or since >= ALIVE_AFTER):
                 lifecycle.restore(row, now)
         elif health == Health.ALIVE and has_next(row.id):
-            lifecycle.promote(session, id, "current", "previous", now + lifecycle.PREVIOUS_KEPT)
-            lifecycle.promote(session, id, "next", "current", None)
+            slots.promote(session, id, "current", "previous", now + slots.PREVIOUS_KEPT)
+            slots.promote(session, id, "next", "current", None)
             lifecycle.revoke_sessions(session, id)
             lifecycle.settled(session, id, now)
         elif health == Health.DEAD:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, abort, render_template
+from flask import Blueprint, Flask, abort, redirect, render_template
 
 from app.core.config import instance_folder
 from app.core.registry import discover, load
@@ -97,4 +97,5 @@ def init_app(app: Flask) -> None:
     host = app.extensions["stallholder"]
     app.register_blueprint(blueprint)
     if host.demo:
+        app.add_url_rule("/", "start", lambda: redirect("/sandbox/"))
         host.extra_ancestors = tuple(homes(Path(app.instance_path)).values())

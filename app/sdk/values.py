@@ -41,7 +41,8 @@ class Claims:
     ``tenant`` (the platform's stable name for it) or by ``installation`` (our id, where a link secret
     named it). ``proof`` is the decoded proof and the text it covers: the journal binds it to its first
     action; leave it empty only for pure reads and for bearer secrets. ``unsigned`` is what the
-    proof does not cover but the effect depends on. ``valid_until`` is when the proof ends (None: never).
+    proof does not cover but the effect depends on. ``valid_until`` is when the proof ends (None: never),
+    ``issued_at`` its place among this tenant's requests, where the platform tells one.
     """
 
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -50,6 +51,7 @@ class Claims:
     proof: bytes = field(default=b"", repr=False)
     unsigned: bytes = field(default=b"", repr=False)
     valid_until: datetime | None = None
+    issued_at: datetime | None = None
     language: str = ""
 
 

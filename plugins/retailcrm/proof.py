@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from app.sdk import (
     Claims,
     Inbound,
@@ -30,8 +32,16 @@ def install(request: Inbound, settings: Settings) -> Claims:
         fields={"api_key": key, "system_url": url},
         proof=tag + key.encode(),
         unsigned=url.encode(),
-        language=LANGUAGES.get(url.rpartition(".")[2], ""),
+        language=LANGUAGES.get(domain_of(url), ""),
     )
+
+
+def domain_of(url: str) -> str:
+    """The last label of the host, whatever else is wrong with the address; empty when there is no host."""
+    try:
+        return (urlsplit(url).hostname or "").rpartition(".")[2]
+    except ValueError:
+        return ""
 
 
 def open(request: Inbound, installations: Installations) -> Claims:

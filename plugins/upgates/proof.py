@@ -57,6 +57,7 @@ def prove_call(request: Inbound, settings: Settings, documents: Documents) -> Cl
         proof=proof,
         unsigned=version.encode() if request.action in ("install", "version") else b"",
         valid_until=valid_until,
+        issued_at=issued_at,
         language=language,
     )
 

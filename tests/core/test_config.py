@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from stage import toml
 
 from app import create_app
@@ -20,7 +20,7 @@ from app.core import config
 from app.core.config import ConfigError, load_host
 
 ROOT = Path(__file__).resolve().parents[2]
-MASTER = Fernet.generate_key().decode()
+MASTER = base64.urlsafe_b64encode(bytes(range(32))).decode()
 SECRET = "an-honest-signing-key-of-some-length"
 TOKEN = "an-honest-signature-token"
 # A host that is no demo: somebody else reaches it.

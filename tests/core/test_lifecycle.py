@@ -577,7 +577,8 @@ def connect_shop(world: World, shop: Any) -> None:
 
 
 def connect_account(world: World, account: Any) -> None:
-    """The very same token: it proves for ever, so what was forgotten may be connected again with it."""
+    """The platform makes a new key for every connection."""
+    account.keys["api_key"] = secrets.token_urlsafe(18)
     assert account.play("install")[1].json()["success"] is True
 
 
@@ -596,6 +597,17 @@ def test_what_was_removed_can_be_connected_again(
     assert row.id != former
     assert row.state == State.ACTIVE
     assert world.usable(row, "api_key", datetime.now(UTC)) == [simulator.keys["api_key"]]
+
+
+@pytest.mark.parametrize("make", [World.shop, World.account], ids=["shop", "account"])
+def test_a_captured_install_does_not_bring_back_what_was_removed(world: World, make: Callable[[World], Any]) -> None:
+    simulator = make(world)
+    captured = simulator.install(**({"time": world.ahead()} if simulator.connector == "upgates" else {}))
+    simulator.send(captured)
+    remove(world, simulator)
+    simulator.send(captured)
+    with reading() as session:
+        assert session.scalars(select(InstallationRow.id)).all() == []
 
 
 def test_the_link_of_a_removed_account_is_refused(world: World) -> None:

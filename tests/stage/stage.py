@@ -22,6 +22,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from app import create_app
+from app.core.database import db
 from app.core.migrate import migrate
 from app.core.registry import discover, load
 from app.sdk.simulation import Call, Reply, serving
@@ -57,8 +58,16 @@ class Stage:
             platform = registry.simulator(name)
             self.simulators[name] = platform(self.url, keys_of(platform), home)
         self.settings = self.defaults() | settings
+        stack.callback(self.close)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.toml").write_text(toml(self.settings), "utf-8")
+
+    def close(self) -> None:
+        """Close the connections that are pooled: what is left open is a warning, and so an error."""
+        if self.app is not None:
+            with self.app.app_context():
+                for engine in db.engines.values():
+                    engine.dispose()
 
     def received(self, name: str, call: Call) -> Reply:
         """A call of the host to a marketplace."""

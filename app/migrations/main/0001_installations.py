@@ -68,6 +68,7 @@ def upgrade() -> None:
         sa.Column("uninstall_at", sa.DateTime(), nullable=True),
         sa.Column("probe_at", sa.DateTime(), nullable=True),
         sa.Column("probes", sa.Integer(), nullable=False),
+        sa.Column("doubtful", sa.Boolean(), nullable=False),
         sa.Column("alarm", sa.String(length=300), nullable=False),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_installation_workspace_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
@@ -131,7 +132,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("expires_at", sa.DateTime(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["installation_id"], ["installation.id"], name=op.f("fk_journal_installation_id"), ondelete="CASCADE"
+            ["installation_id"], ["installation.id"], name=op.f("fk_journal_installation_id"), ondelete="SET NULL"
         ),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_journal")),
     )
@@ -178,12 +179,14 @@ def upgrade() -> None:
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.Column("expires_at", sa.DateTime(), nullable=False),
         sa.Column("used_at", sa.DateTime(), nullable=True),
+        sa.Column("proof", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(
             ["installation_id"], ["installation.id"], name=op.f("fk_ticket_installation_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_ticket")),
     )
     with op.batch_alter_table("ticket", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ticket_proof"), ["proof"], unique=False)
         batch_op.create_index(batch_op.f("ix_ticket_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_ticket_installation_id"), ["installation_id"], unique=False)
 
