@@ -23,7 +23,7 @@ from app.core.models import (
     WorkspaceRow,
 )
 from app.core.seal import Ring, digest, new_id, new_token
-from app.core.slots import GONE, destroy_keys, store_credentials
+from app.core.slots import GONE, destroy_keys, is_waiting, store_credentials
 from app.sdk import Conflict, Outcome, Registration, State
 
 FIRST_PROBE = timedelta(seconds=2)
@@ -100,6 +100,8 @@ def register(
     if store_credentials(session, ring, row, registration, now):
         revoke_sessions(session, row.id)
     describe(row, registration, now)
+    if not is_waiting(session, row.id):
+        row.address = registration.address
     return row.id
 
 
@@ -114,7 +116,6 @@ def is_stale(row: InstallationRow, registration: Registration) -> bool:
 def describe(row: InstallationRow, registration: Registration, now: datetime) -> None:
     """Take over what the registration says of the tenant, and serve it."""
     row.title = registration.title
-    row.address = registration.address
     row.language = registration.language or row.language
     row.facts = {**row.facts, **registration.facts}
     row.issued_at = registration.issued_at or row.issued_at

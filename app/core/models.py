@@ -50,6 +50,7 @@ class InstallationRow(Base):
     probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     probes: Mapped[int] = mapped_column(default=0)
     doubtful: Mapped[bool] = mapped_column(default=False)
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     alarm: Mapped[str] = mapped_column(String(300), default="")
 
 

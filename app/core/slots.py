@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.core.installations import credential
@@ -15,6 +15,8 @@ from app.sdk import Registration, State
 
 PREVIOUS_KEPT = timedelta(days=7)
 GONE = (State.UNINSTALLING, State.UNINSTALLED)
+# Under this name the address at which waiting credentials are to be tried stands beside them.
+ADDRESS = "address"
 
 
 def store_credentials(
@@ -27,7 +29,8 @@ def store_credentials(
         return False
     replaces_working = any(held.values()) and row.state not in GONE
     if replaces_working and not registration.proven:
-        put(session, ring, row.id, "next", registration.credentials)
+        # The new address waits with them: the former credentials stay in use where they work.
+        put(session, ring, row.id, "next", {**registration.credentials, ADDRESS: registration.address})
         row.probe_at = now
         return False
     if row.state in GONE:
@@ -65,6 +68,22 @@ def promote(session: Session, installation_id: str, source: str, target: str, ex
         .execution_options(synchronize_session=False)
     )
     session.expire_all()
+
+
+def is_waiting(session: Session, installation_id: str) -> bool:
+    """Whether credentials wait for their place."""
+    waiting = CredentialRow.installation_id == installation_id, CredentialRow.slot == "next"
+    return session.scalar(select(CredentialRow.name).where(*waiting).limit(1)) is not None
+
+
+def take_over(session: Session, ring: Ring, row: InstallationRow, now: datetime) -> None:
+    """Credentials that waited were seen to work: they and their address come into use, the former are kept a while."""
+    row.address = credential(session, ring, row.id, ADDRESS, "next", now) or row.address
+    waited = CredentialRow.installation_id == row.id, CredentialRow.slot == "next", CredentialRow.name == ADDRESS
+    session.execute(delete(CredentialRow).where(*waited))
+    session.flush()
+    promote(session, row.id, "current", "previous", now + PREVIOUS_KEPT)
+    promote(session, row.id, "next", "current", None)
 
 
 def destroy_keys(session: Session, installation_id: str) -> None:

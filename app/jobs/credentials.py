@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,7 +11,7 @@ from sqlalchemy import func, select, update
 from app.core import lifecycle, slots
 from app.core.database import reading, writing
 from app.core.installations import SLOTS, to_installation
-from app.core.models import CredentialRow, InstallationRow
+from app.core.models import InstallationRow
 from app.core.registry import Connector
 from app.core.services import services
 from app.sdk import Health, State
@@ -33,15 +34,17 @@ def probe_due(now: datetime) -> None:
 
 
 def probe_one(id: str, now: datetime) -> None:
-    """Take the turn, ask the platform outside any transaction, then store what follows."""
-    row = take_turn(id, now)
-    if row is None:
+    """Take the turn unless it must wait, ask the platform outside any transaction, then store what follows."""
+    with reading() as session:
+        row = session.get(InstallationRow, id)
+    connector = services().registry.find(row.connector) if row else None
+    if row is None or connector is None or not connector.serving or not connector.implements("probe"):
         return
-    connector = services().registry.find(row.connector)
-    if connector is None or not connector.serving or not connector.implements("probe"):
-        decide(row, Health.UNSURE, now)
-    elif may_fail(connector, now):
-        decide(row, ask(connector, row, now), now)
+    if not may_fail(connector, row.state, now):
+        return
+    taken = take_turn(id, now)
+    if taken is not None:
+        decide(taken, ask(connector, taken, now), now)
 
 
 def take_turn(id: str, now: datetime) -> InstallationRow | None:
@@ -60,27 +63,25 @@ def take_turn(id: str, now: datetime) -> InstallationRow | None:
         return row if taken.rowcount else None  # type: ignore[attr-defined]
 
 
-def may_fail(connector: Connector, now: datetime) -> bool:
-    """Whether the platform would stand another failed login of ours within this hour; else the turn waits."""
+def may_fail(connector: Connector, state: str, now: datetime) -> bool:
+    """Whether the platform would stand another failed login of ours within this hour; else the turn waits.
+
+    One more is kept for new credentials, which are expected to live, than for those of a shop that has left.
+    """
     budget = connector.manifest.failed_logins_per_hour if connector.manifest else 0
+    recently = InstallationRow.connector == connector.name, InstallationRow.failed_at > now - timedelta(hours=1)
     with reading() as session:
-        failed = session.scalar(
-            select(func.count(InstallationRow.id)).where(
-                InstallationRow.connector == connector.name,
-                InstallationRow.state == State.UNINSTALLED,
-                InstallationRow.updated_at > now - timedelta(hours=1),
-            )
-        )
-    return (failed or 0) < budget
+        failed = session.scalar(select(func.count(InstallationRow.id)).where(*recently)) or 0
+    return failed < budget + (state != State.UNINSTALLING)
 
 
 def ask(connector: Connector, row: InstallationRow, now: datetime) -> Health:
     """The connector's word; anything but a clear one is unsure."""
-    slots = SLOTS if row.state == State.UNINSTALLING else ("next",)
+    asked = to_installation(row, services().ring, now, SLOTS if row.state == State.UNINSTALLING else ("next",))
     try:
         found = connector.call(
             "probe",
-            installation=to_installation(row, services().ring, now, slots),
+            installation=replace(asked, address=asked.secret(slots.ADDRESS) or asked.address),
             settings=connector.settings,
             outbound=services().outgate.within(DEADLINE),
         )
@@ -102,24 +103,17 @@ def decide(asked: InstallationRow, health: Health, now: datetime) -> None:
         ):
             return
         log.info("probe.answered", connector=row.connector, installation=id, state=row.state, kind=health)
+        row.failed_at = now if health == Health.DEAD else row.failed_at
         if row.state == State.UNINSTALLING:
             since = now - (row.uninstall_at or now)
             if health == Health.DEAD:
                 lifecycle.confirm_uninstall(session, row, now)
             elif health == Health.ALIVE and (row.doubtful or since >= ALIVE_AFTER):
                 lifecycle.restore(row, now)
-        elif health == Health.ALIVE and has_next(row.id):
-            slots.promote(session, id, "current", "previous", now + slots.PREVIOUS_KEPT)
-            slots.promote(session, id, "next", "current", None)
+        elif health == Health.ALIVE and slots.is_waiting(session, id):
+            slots.take_over(session, services().ring, row, now)
             lifecycle.revoke_sessions(session, id)
             lifecycle.settled(session, id, now)
         elif health == Health.DEAD:
             row.probe_at = None
             row.alarm = "New credentials were announced, but they do not work. The former ones stay in use."
-
-
-def has_next(id: str) -> bool:
-    """Whether credentials wait for their place."""
-    with reading() as session:
-        waiting = select(func.count()).select_from(CredentialRow)
-        return bool(session.scalar(waiting.where(CredentialRow.installation_id == id, CredentialRow.slot == "next")))

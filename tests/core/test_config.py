@@ -159,11 +159,17 @@ SECRETS = {
 }
 
 
-@pytest.mark.parametrize("weak", WEAK.values(), ids=WEAK)
-@pytest.mark.parametrize("key", SECRETS)
+# Without a token /metrics is closed to everybody beyond loopback: there an empty one is none.
+GUESSED = [
+    pytest.param(key, weak, id=f"{key}-{name}")
+    for key in SECRETS
+    for name, weak in WEAK.items()
+    if (key, weak) != ("METRICS_TOKEN", "")
+]
+
+
+@pytest.mark.parametrize(("key", "weak"), GUESSED)
 def test_a_secret_that_somebody_could_guess_stops_the_start(tmp_path: Path, key: str, weak: str) -> None:
-    if (key, weak) == ("METRICS_TOKEN", ""):
-        pytest.skip("without a token /metrics is closed to everybody but loopback")
     line = refusal(write(tmp_path, HOST | SECRETS[key](weak)))
     assert line.startswith(f"{key}: ")
     assert not weak or weak not in line.removeprefix(key), "a refused secret may be the right one somewhere else"

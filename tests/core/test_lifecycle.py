@@ -426,6 +426,74 @@ def test_the_platform_is_not_driven_into_a_lock_out(world: World) -> None:
     assert [world.row(shop).state for shop in shops] == ["uninstalled"] * 4
 
 
+def test_new_credentials_are_tried_although_shops_have_left(world: World) -> None:
+    """Those of a shop that has left are expected to fail, new ones are not: these do not wait for an hour."""
+    left = [world.shop() for _ in range(3)]
+    for shop in left:
+        world.uninstall(shop)
+    world.probe()
+    stays = world.shop()
+    world.install(stays, api_key="the-key-that-lives")
+    world.probe()
+    assert world.usable(world.row(stays), "api_key", datetime.now(UTC))[0] == "the-key-that-lives"
+
+
+def test_dead_new_credentials_count_as_failed_logins_too(world: World) -> None:
+    shops = [world.shop() for _ in range(6)]
+    for shop in shops:
+        alive = shop.keys["api_key"]
+        world.install(shop, api_key="a-key-that-does-not-work")
+        shop.access = (shop.keys["api_user"], alive)
+    world.probe()
+    assert sum(len(shop.calls) for shop in shops) == 4, "the fifth failed login within an hour would lock us out"
+
+
+def test_a_new_address_waits_with_its_credentials(world: World) -> None:
+    shop = world.shop()
+    former = world.row(shop).address
+    moved = world.opened("upgates", {**shop.keys, "api_key": "the-key-of-the-new-server"})
+    world.install(shop, api_key="the-key-of-the-new-server", api_url=f"{moved.home}/api/v2")
+    assert world.row(shop).address == former
+    world.probe()
+    row = world.row(shop)
+    assert row.address == f"{moved.home}/api/v2"
+    assert [call.path for call in shop.calls] == []
+    assert ("address", "current") not in world.held(row.id)
+
+
+def test_an_uninstall_from_before_the_newest_install_is_taken_back_at_the_first_sign_of_life(world: World) -> None:
+    shop = world.shop()
+    shop.behaviour["keeps_access"] = True
+    world.install(shop, api_key=shop.keys["api_key"], time=world.ahead(600))
+    response = shop.play("uninstall", time=world.ahead(100))[1]
+    assert response.json() == {"error": False}
+    assert world.row(shop).state == State.UNINSTALLING
+    world.probe()
+    row = world.row(shop)
+    assert (row.state, bool(row.alarm)) == (State.ACTIVE, True)
+
+
+def test_two_who_open_in_one_second_both_get_in(world: World) -> None:
+    shop = world.shop()
+    at = world.ahead()
+    urls = [shop.play("open", time=at)[1].json()["url"] for _ in range(2)]
+    assert urls[0] == urls[1], "the same request gets the same answer while its ticket waits"
+    tickets.exchange(urls[0].partition("#t=")[2], datetime.now(UTC))
+    third = shop.play("open", time=at)[1].json()["url"]
+    assert third != urls[0]
+    tickets.exchange(third.partition("#t=")[2], datetime.now(UTC))
+
+
+def test_what_a_removed_installation_proved_stays_used(world: World) -> None:
+    shop = world.shop()
+    at = world.ahead()
+    world.install(shop, time=at)
+    with writing() as session:
+        lifecycle.remove(session, world.row(shop).id)
+    assert shop.play("install", time=at)[1].status_code == 403
+    world.install(shop)
+
+
 def test_of_two_workers_one_asks(world: World) -> None:
     shop = world.shop()
     world.uninstall(shop)

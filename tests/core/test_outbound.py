@@ -888,7 +888,7 @@ def test_an_error_and_the_log_tell_nothing_of_the_request(
 
 def test_without_the_filter_the_library_writes_the_query(canary: Server, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("urllib3.connectionpool")
-    with caplog.at_level(logging.DEBUG), gate(canary.allow) as made:
+    with caplog.at_level(logging.DEBUG, logger="urllib3.connectionpool"), gate(canary.allow) as made:
         logger.removeFilter(outbound._silent)
         outcome(made, f"{canary.url}/?q={SECRET}")
         logger.addFilter(outbound._silent)

@@ -1,4 +1,4 @@
-"""The clock: whether a request is accepted, from a day before it was signed to a day after, to the second at each edge."""
+"""The clock: what is accepted from a day before a request was signed to a day after, to the second at each edge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 from messages import Message, callback, deliver, hint, posted, read, register, upgates
-from tenants import Host, Tenant, hosting
+from tenants import Host, Tenant
 
 DAY, SECOND = timedelta(hours=24), timedelta(seconds=1)
 WINTER = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -75,13 +75,6 @@ SCHEMES |= {
     "retailcrm-activity": Scheme(WINTER, lambda tenant: posted(tenant, "activity")),
     "wazzup-webhook": Scheme(WINTER, callback),
 }
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A host with one customer at every marketplace, connected long before."""
-    with hosting(tmp_path_factory.mktemp("clock") / "instance") as host:
-        yield host
 
 
 def decisions(host: Host, scheme: Scheme) -> tuple[int, list[str]]:

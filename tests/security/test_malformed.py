@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -21,13 +21,6 @@ from wire import Got, judge
 from app.core.manifest import RefusalShape
 from app.sdk import parse_php_query
 from tests.security.unguarded import unguarded
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A host with one customer at every marketplace."""
-    with hosting(tmp_path_factory.mktemp("malformed") / "instance") as host:
-        yield host
 
 
 @pytest.fixture(scope="module")

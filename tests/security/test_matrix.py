@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from databases import own_database
 from effects import Effects, changed, effects
 from matrix import Pair, pairs, trespasses
 from messages import Message, callback, deliver, everything
@@ -37,17 +35,6 @@ def host(tmp_path: Path) -> Iterator[Host]:
     """Three customers at every marketplace."""
     with hosting(tmp_path / "instance", 3) as host:
         yield host
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def small_host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
-    """Two customers, on each database."""
-    with ExitStack() as stack:
-        settings = {}
-        if request.param == "postgresql":
-            server = request.getfixturevalue("postgres_url")
-            settings["SQLALCHEMY_DATABASE_URI"] = stack.enter_context(own_database(server))
-        yield stack.enter_context(hosting(tmp_path / "instance", 2, **settings))
 
 
 def captured(host: Host) -> list[Message]:
@@ -84,16 +71,19 @@ def test_no_captured_message_passes_for_another(host: Host) -> None:
     assert {pair.kinds for pair in found} >= ACROSS
 
 
-def test_nor_does_it_on_either_database(small_host: Host) -> None:
-    assert {pair.kinds for pair in check(small_host)} >= ACROSS
+def test_nor_does_it_on_either_database(either: Callable[..., Host]) -> None:
+    assert {pair.kinds for pair in check(either(2))} >= ACROSS
 
 
-def test_the_journal_alone_keeps_upgates_calls_apart(small_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Control: opening, deactivation and version sign the same bytes, so without the journal each passes for the other."""
-    messages = captured(small_host)
+def test_the_journal_alone_keeps_upgates_calls_apart(
+    either: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control: opening, deactivation and version sign the same bytes; without the journal each passes for the other."""
+    host = either(2)
+    messages = captured(host)
     monkeypatch.setattr(journal, "claim", lambda *args: None)
     monkeypatch.setattr(journal, "settle", lambda *args: None)
-    kinds = {pair.kinds for pair in trespasses(small_host, within(messages, small_host, "upgates"))}
+    kinds = {pair.kinds for pair in trespasses(host, within(messages, host, "upgates"))}
     assert kinds >= {("upgates/open", "upgates/uninstall"), ("upgates/open", "upgates/version")}
 
 

@@ -1,4 +1,4 @@
-"""What requests left behind: every row that matters and every call to a marketplace, to be compared before and after."""
+"""What requests left behind: every row that matters and every call to a marketplace, before and after."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from app.core.database import MIRROR, Base, MirrorBase, db, reading
 
 # A page that asks for consent, a copy of a public document and a sign of life are no effects of a request.
 NO_EFFECT = {"consent", "document", "heartbeat"}
-# When a row was last touched, and whose turn it is, say nothing about what is stored.
-NO_STATE = {"updated_at", "claimed_until", "seen_at"}
+# When a row was last touched and whose turn it is say nothing about what is stored; a kept answer is seen as an answer.
+NO_STATE = {"updated_at", "claimed_until", "seen_at", "result"}
 
 Effects = Mapping[str, Sequence[Any]]
 

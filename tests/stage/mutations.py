@@ -1,4 +1,4 @@
-"""Near misses of genuine requests: every bit, byte and length of a proof and of what it covers, changed one at a time."""
+"""Near misses of genuine requests: every bit, byte and length of a proof and of what it covers, one at a time."""
 
 from __future__ import annotations
 
@@ -26,11 +26,9 @@ ODD = "\0\n ;&=%+é０٠\u200b\U0001f6d2'\"\\{}[]/-_.~"
 
 def mutated(messages: Sequence[Message], count: int, seed: int) -> Iterator[tuple[str, Outgoing]]:
     """Labelled near misses: all systematic ones of every message, then random ones up to ``count``."""
-    sent = 0
-    for sent, found in enumerate(itertools.chain.from_iterable(map(systematic, messages)), start=1):
-        yield found
-    if sent < count:
-        yield from itertools.islice(at_random(messages, random.Random(seed)), count - sent)
+    first = [one for message in messages for one in systematic(message)]
+    yield from first
+    yield from itertools.islice(at_random(messages, random.Random(seed)), max(0, count - len(first)))
 
 
 def systematic(message: Message) -> Iterator[tuple[str, Outgoing]]:

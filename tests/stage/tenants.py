@@ -125,7 +125,8 @@ class Host:
     def add(self, connector: str, fields: Mapping[str, str], workspace: str | None = None) -> dict[str, Any]:
         """What ``installations add`` does; returns what it prints."""
         found = self.services.registry.find(connector)
-        assert found is not None and found.manifest is not None
+        assert found is not None
+        assert found.manifest is not None
         with self.app.app_context():
             work = Request(self.services, found, found.manifest.actions["install"], datetime.now(UTC))
             reply = work.act(Claims(fields=dict(fields)), workspace)

@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("probe_at", sa.DateTime(), nullable=True),
         sa.Column("probes", sa.Integer(), nullable=False),
         sa.Column("doubtful", sa.Boolean(), nullable=False),
+        sa.Column("failed_at", sa.DateTime(), nullable=True),
         sa.Column("alarm", sa.String(length=300), nullable=False),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_installation_workspace_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
