@@ -43,4 +43,6 @@ lint: $(VENV)/.tested ## format, lint, types, import contracts
 	$(BIN)/lint-imports --no-cache
 
 translations: $(VENV)/.tested ## compile the message catalogues
-	$(BIN)/pybabel compile --directory app/translations
+	@for folder in app plugins/*; do \
+		test ! -d $$folder/translations || $(BIN)/pybabel compile --directory $$folder/translations || exit 1; \
+	done

@@ -10,12 +10,24 @@ import pytest
 import requests
 from stage import Stage
 
+ORDER = {
+    "number": "2026001",
+    "date": "2026-05-01T10:00:00+00:00",
+    "total": "120.00",
+    "currency": "CZK",
+    "status": "paid",
+}
 PEOPLE = [
-    {"external_id": "1", "name": "Žofie Nováková", "email": "zofie@example.cz", "phone": "+420 777 123 456",
-     "company": "Papírna Letná", "orders": [{"number": "2026001", "date": "2026-05-01T10:00:00+00:00", "total": "120.00",
-                                             "currency": "CZK", "status": "paid"}]},
+    {
+        "external_id": "1",
+        "name": "Žofie Nováková",
+        "email": "zofie@example.cz",
+        "phone": "+420 777 123 456",
+        "company": "Papírna Letná",
+        "orders": [ORDER],
+    },
     {"external_id": "2", "name": "Иван Петров", "email": "ivan@example.ru", "phone": "+7 916 123-45-67"},
-]  # fmt: skip
+]
 
 
 def ahead(seconds: int) -> str:

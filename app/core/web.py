@@ -163,7 +163,11 @@ def to_refusal(connector: Connector | None, action: Action | None, refused: Refu
 def said(refused: Refused) -> str:
     """The refusal's message in the sender's language."""
     text = str(gettext(refused.message))
-    return text % refused.params if refused.params else text
+    try:
+        return text % refused.params if refused.params else text
+    except (KeyError, TypeError, ValueError):
+        # A translator's slip in a placeholder must not cost the sender the answer.
+        return refused.message % refused.params
 
 
 def filled(template: Any, message: str) -> Any:

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from app.sdk import Refused
 
-# Which classes refuse is read from the code too; these are known without it.
+# A module may derive further ones, see `refusals`.
 KNOWN = {"Refused", *(kind.__name__ for kind in Refused.__subclasses__()), "Expired"}
 
 
@@ -19,9 +19,9 @@ class Unreadable(Exception):
 def find_messages(source: str) -> list[tuple[int, str]]:
     """Line and text of each message in a module. Raises `Unreadable` rather than miss one."""
     tree = ast.parse(source)
-    return [
-        (value.lineno, text) for node in ast.walk(tree) for value in expressions(node) for text in texts(value, tree)
-    ]
+    kinds = refusals(tree)
+    values = [value for node in ast.walk(tree) for value in expressions(node, kinds)]
+    return [(value.lineno, text) for value in values for text in texts(value, tree)]
 
 
 def extract(fileobj: IO[bytes], keywords: Any, tags: Any, options: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
@@ -30,9 +30,18 @@ def extract(fileobj: IO[bytes], keywords: Any, tags: Any, options: Mapping[str, 
         yield line, None, text, []
 
 
-def expressions(node: ast.AST) -> Iterator[ast.expr]:
+def refusals(tree: ast.Module) -> set[str]:
+    """The names of what refuses: the classes of the sdk, and those that the module derives from them."""
+    kinds = set(KNOWN)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and any(last_name(parent) in kinds for parent in node.bases):
+            kinds.add(node.name)
+    return kinds
+
+
+def expressions(node: ast.AST, kinds: set[str]) -> Iterator[ast.expr]:
     """Where a message stands: the second argument of a refusal, ``message`` of a class, an alarm."""
-    if isinstance(node, ast.Call) and is_refusal(node.func):
+    if isinstance(node, ast.Call) and last_name(node.func) in kinds:
         yield from node.args[1:2]
         yield from (keyword.value for keyword in node.keywords if keyword.arg == "message")
     elif isinstance(node, ast.ClassDef):
@@ -41,8 +50,9 @@ def expressions(node: ast.AST) -> Iterator[ast.expr]:
         yield from (node.value for target in node.targets if getattr(target, "attr", "") == "alarm")
 
 
-def is_refusal(function: ast.expr) -> bool:
-    return getattr(function, "id", getattr(function, "attr", "")) in KNOWN
+def last_name(called: ast.expr) -> str:
+    """``Unknown`` of ``sdk.Unknown``."""
+    return str(getattr(called, "id", getattr(called, "attr", "")))
 
 
 def texts(value: ast.expr, tree: ast.Module) -> Sequence[str]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.sdk import Malformed, Refused, build_php_query, hmac_hex, parse_php_query
+from app.sdk import Malformed, build_php_query, hmac_hex, parse_php_query
 
 FROZEN = json.loads((Path(__file__).parent / "php_queries.json").read_text())["cases"]
 
@@ -43,7 +43,7 @@ VALUES = [b"=", b"=1", b"", b"=%zz", b"=a+b", b"=~*()", b"=x=y", b"=%C5%BE"]
 
 def hostile_queries(count: int, seed: int) -> list[bytes]:
     """Half of them loose rubble, half of them parameters with odd names."""
-    draw = random.Random(seed)  # noqa: S311 - a fixed corpus, no secret
+    draw = random.Random(seed)
 
     def rubble() -> bytes:
         return b"".join(draw.choices(PIECES, k=draw.randint(0, 14)))
@@ -202,7 +202,6 @@ query_like = st.one_of(
 def test_queries_only_ever_refuse(raw: bytes, unique: bool) -> None:
     try:
         array = parse_php_query(raw, unique=unique)
-    except Refused as refused:
-        assert isinstance(refused, Malformed)
-    else:
-        assert rebuild(build_php_query(array)) == build_php_query(array)
+    except Malformed:
+        return
+    assert rebuild(build_php_query(array)) == build_php_query(array)

@@ -170,13 +170,12 @@ def spellings(text: str) -> list[str]:
 
 def test_only_one_of_16_spellings_is_genuine() -> None:
     canonical = text_of(RSA_SIGNATURE)
-    accepted = []
-    for spelling in spellings(canonical):
-        try:
-            accepted.append((spelling, check_signature(spelling, MESSAGE, KEYS)))
-        except Unverified as refused:
-            assert refused.reason == "bad_signature_form"
-    assert accepted == [(canonical, RSA_SIGNATURE)]
+    assert check_signature(canonical, MESSAGE, KEYS) == RSA_SIGNATURE
+    others = [spelling for spelling in spellings(canonical) if spelling != canonical]
+    assert len(others) == 15
+    for spelling in others:
+        with pytest.raises(Unverified, match="bad_signature_form"):
+            check_signature(spelling, MESSAGE, KEYS)
 
 
 def test_control_a_validating_decoder_takes_all_16_spellings() -> None:

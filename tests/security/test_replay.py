@@ -25,16 +25,21 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # Their proof is bound to the first answer, ticket and all.
 ANSWERED_ALIKE = ("upgates/install", "upgates/open", "upgates/uninstall", "upgates/version", "retailcrm/install")
 
+REPLAYED = {*ANSWERED_ALIKE, "upgates/webhook", "wazzup/webhook", "wazzup/install"}
+# A shop stays, leaves, or leaves and comes back.
+LIVES = (
+    ("install", "open", "open", "version"),
+    ("install", "version", "uninstall"),
+    ("install", "version", "uninstall", "install", "open"),
+)
+
 
 def stories(host: Host, shops: int) -> Iterator[Message]:
     """The lives of many shops, and what other marketplaces sent meanwhile; send each before asking for the next."""
     tenant = host.tenants[0]
     for number in range(shops):
         shop = {"token": f"shop {number}"}
-        # Half of the shops leave for good, half come back.
-        after = ("install", "open") if number % 2 else ()
-        actions = ("install", "version", *(() if after else ("open", "open")), "uninstall", *after)
-        yield from (upgates(tenant, action, **shop) for action in actions)
+        yield from (upgates(tenant, action, **shop) for action in LIVES[number % 3])
         yield from (hint(tenant), callback(tenant), callback(tenant, "status"), callback(tenant, "create_contact"))
         if number % 5 == 0:
             yield from (register(tenant), state(tenant))
@@ -58,14 +63,14 @@ def replayed(host: Host, taken: Sequence[tuple[Message, Got]], count: int) -> li
     wrong = []
     for message, first in order[:count]:
         again = deliver(host, message.outgoing())
-        alike = (again.status, again.body) == (first.status, first.body) or b"/account/closed/" in again.body
+        alike = (again.status, again.body) == (first.status, first.body)
         if again.status >= 500 or (message.endpoint in ANSWERED_ALIKE and not alike):
             wrong.append(f"{message.endpoint} {again.status}")
     return wrong
 
 
 def check(host: Host, shops: int, count: int) -> list[Message]:
-    """Capture and replay while the clock stands still: no answer is wrong, nothing happens; returns what was captured."""
+    """Capture and replay while the clock stands still: all is answered as before, nothing happens."""
     with time_machine.travel(datetime.now(UTC), tick=False):
         taken = captured(host, shops)
         before = effects(host)
@@ -78,11 +83,11 @@ def check(host: Host, shops: int, count: int) -> list[Message]:
 @pytest.mark.parametrize(("count", "shops"), [(10_000, 40), pytest.param(100_000, 400, marks=pytest.mark.soak)])
 def test_no_replay_has_a_second_effect(spare: Host, count: int, shops: int) -> None:
     taken = check(spare, shops, count)
-    assert {message.endpoint for message in taken} >= {*ANSWERED_ALIKE, "wazzup/webhook", "wazzup/install"}
+    assert {message.endpoint for message in taken} >= REPLAYED
 
 
 def test_nor_on_either_database(either: Callable[..., Host]) -> None:
-    assert len(check(either(), 4, 400)) > 40
+    assert {message.endpoint for message in check(either(), 4, 400)} >= REPLAYED
 
 
 @pytest.mark.xfail(reason="a repeated opening gets a new ticket whenever its last one is spent or late")
@@ -104,6 +109,16 @@ def test_an_opening_from_before_an_uninstall_opens_nothing_after_it(spare: Host)
     for message in (opening, upgates(spare.tenants[0], "uninstall"), upgates(spare.tenants[0], "install")):
         assert deliver(spare, message.outgoing()).accepted
     assert not visits(spare, deliver(spare, opening.outgoing()))
+
+
+def test_an_opening_of_a_shop_that_left_explains_itself(spare: Host) -> None:
+    opening = upgates(spare.tenants[0], "open")
+    for message in (opening, upgates(spare.tenants[0], "uninstall")):
+        assert deliver(spare, message.outgoing()).accepted
+    before = effects(spare)
+    for _ in range(20):
+        assert b"/account/closed/upgates" in deliver(spare, opening.outgoing()).body
+    assert changed(before, effects(spare)).keys() <= {"journal"}
 
 
 def visits(host: Host, opened: Got) -> bool:

@@ -12,8 +12,8 @@ from app.core.database import MIRROR, Base, MirrorBase, db, reading
 
 # A page that asks for consent, a copy of a public document and a sign of life are no effects of a request.
 NO_EFFECT = {"consent", "document", "heartbeat"}
-# When a row was last touched and whose turn it is say nothing about what is stored; a kept answer is seen as an answer.
-NO_STATE = {"updated_at", "claimed_until", "seen_at", "result"}
+# When a row was last touched, and whose turn it is, say nothing about what is stored.
+NO_STATE = {"updated_at", "claimed_until", "seen_at"}
 
 Effects = Mapping[str, Sequence[Any]]
 

@@ -28,7 +28,7 @@ NAMED_BY: dict[str, tuple[frozenset[str], ...]] = {
     "credential": (frozenset({"installation_id"}),),
     "event": (frozenset({"installation_id"}),),
     "link": (frozenset({"digest"}), frozenset({"installation_id"})),
-    "ticket": (frozenset({"digest"}), frozenset({"installation_id"})),
+    "ticket": (frozenset({"digest"}), frozenset({"proof"}), frozenset({"installation_id"})),
     "session": (frozenset({"bearer"}), frozenset({"cookie"}), frozenset({"installation_id"})),
     "journal": (frozenset({"digest"}), frozenset({"installation_id"})),
     "consent": (frozenset({"digest"}),),
@@ -49,7 +49,7 @@ ERRANDS = {
     ("Select", "session", frozenset({"seen_at"}), frozenset[str]()),
     ("Select", "installation", frozenset({"probe_at"}), frozenset({"id"})),
     ("Select", "installation", frozenset({"state", "created_at"}), frozenset({"id"})),
-    ("Select", "installation", frozenset({"connector", "state", "updated_at"}), frozenset[str]()),
+    ("Select", "installation", frozenset({"connector", "failed_at"}), frozenset[str]()),
     ("Select", "installation", frozenset[str](), frozenset({"connector", "state"})),
 }
 
