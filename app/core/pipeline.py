@@ -117,8 +117,11 @@ class Request(Calls):
             )
             return self.shown(answer), installation.id if installation else None
 
-        # Two people who open in one second send the same bytes: whose ticket is spent gets another, not a dead end.
-        return self.once(claims, effect, lambda session: not tickets.spendable(session, proof, self.at))
+        def is_over(session: Session) -> bool:
+            # A shop that left is told so. Of two people in one second, the second gets a ticket, not a dead end.
+            return installation is None or tickets.is_shared(session, proof, self.at)
+
+        return self.once(claims, effect, is_over)
 
     def search(self, claims: Claims, workspace: str | None) -> Result:
         """Answer a search: a pure read, not journalled."""

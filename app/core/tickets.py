@@ -14,6 +14,8 @@ from app.core.seal import digest, new_token
 from app.sdk import State, Unverified
 
 TICKET_LIFE = timedelta(seconds=60)
+# A platform's clock may tick in seconds, and its requests take a while to come.
+ONE_MOMENT = timedelta(seconds=3)
 IDLE_LIFE = timedelta(minutes=15)
 WHOLE_LIFE = timedelta(hours=8)
 # A session's clock is written at most this often.
@@ -50,10 +52,15 @@ def mint(session: Session, installation_id: str, language: str, now: datetime, p
     return token
 
 
-def spendable(session: Session, proof: str, now: datetime) -> bool:
-    """Whether an opening's ticket still waits to be used."""
-    waiting = TicketRow.proof == proof, TicketRow.used_at.is_(None), TicketRow.expires_at > now
-    return bool(proof) and session.scalar(select(TicketRow.digest).where(*waiting).limit(1)) is not None
+def is_shared(session: Session, proof: str, now: datetime) -> bool:
+    """Whether an opening that comes again may be another person's: its ticket is spent, but was minted just now.
+
+    Two people who open in one second send the same bytes. Later than that, and after an uninstall (which deletes the
+    tickets), the same bytes are a replay.
+    """
+    minted_just_now = TicketRow.proof == proof, TicketRow.expires_at > now + TICKET_LIFE - ONE_MOMENT
+    with_proof = session.scalars(select(TicketRow.used_at).where(*minted_just_now)).all() if proof else []
+    return bool(with_proof) and None not in with_proof
 
 
 def exchange(token: str, now: datetime) -> Admission:
