@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +19,11 @@ from app.core.database import reading, writing
 from app.core.models import CredentialRow, InstallationRow, WorkspaceRow
 from app.core.pipeline import Request
 from app.core.services import services
-from app.people import mirror
+from app.people import mirror, sync_state
 from app.sdk import Answer, Claims
+
+WIDTH = 30
+PAUSE = 0.5
 
 
 @click.group("installations")
@@ -70,7 +75,49 @@ def show_installation(id: str, json_wanted: bool) -> None:
         facts["next_check"] = row.probe_at.isoformat() if row.probe_at else None
         facts["credentials"] = sorted(f"{name} ({slot})" for name, slot in names)
     facts["people"] = mirror.count(facts["workspace"] or "", id)
+    told = sync_state.progress(id)
+    facts["sync"] = {"state": told.state, "done": told.done, "total": told.total, "text": told.text}
+    if not json_wanted:
+        facts["sync"] = bar(told)
     show_one(facts, json_wanted)
+
+
+def bar(told: sync_state.Progress) -> str:
+    """How far the first pass is, drawn; in words once it is over."""
+    if told.state != sync_state.FIRST or not told.total:
+        return told.text
+    filled = WIDTH * told.done // max(told.total, told.done)
+    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {told.text} ({told.done} of {told.total})"
+
+
+@installations.command("sync")
+@click.argument("id")
+@click.option("--wait", is_flag=True, help="Stay until it is live or has stopped, and show how far it is.")
+@as_json
+@with_appcontext
+@told_in_one_line
+def sync(id: str, wait: bool, json_wanted: bool) -> None:
+    """Ask for a synchronisation now; the worker does it."""
+    with reading() as session:
+        existing(session.get(InstallationRow, id), id)
+    began = datetime.now(UTC)
+    sync_state.want(id, began)
+    told = sync_state.progress(id)
+    while wait and not is_settled(told, began):
+        if not json_wanted and sys.stderr.isatty():
+            click.echo(f"\r{bar(told)}\x1b[K", nl=False, err=True)
+        time.sleep(PAUSE)
+        told = sync_state.progress(id)
+    show_one({"id": id, "state": told.state, "done": told.done, "total": told.total, "sync": told.text}, json_wanted)
+    if told.state == sync_state.STOPPED:
+        raise SystemExit(1)
+
+
+def is_settled(told: sync_state.Progress, began: datetime) -> bool:
+    """Whether what was asked for is done: stopped, or live with the next turn after the one that we asked for."""
+    if told.state == sync_state.LIVE:
+        return told.next_at is not None and told.next_at > began
+    return told.state == sync_state.STOPPED
 
 
 def existing(row: InstallationRow | None, id: str) -> InstallationRow:

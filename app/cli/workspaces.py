@@ -6,7 +6,7 @@ import json
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from app.cli.failures import told_in_one_line
 from app.cli.installations import facts_of
@@ -14,7 +14,7 @@ from app.cli.output import as_json, show_one, show_rows
 from app.core import lifecycle
 from app.core.database import reading, writing
 from app.core.models import InstallationRow, WorkspaceRow
-from app.people import mirror
+from app.people import exporting, mirror
 
 
 @click.group("workspaces")
@@ -56,6 +56,45 @@ def show_workspace(id: str, json_wanted: bool) -> None:
         found = session.scalars(select(InstallationRow).where(InstallationRow.workspace_id == id))
         shown = {"id": row.id, "name": row.name, "installations": [facts_of(installation) for installation in found]}
     show_one(shown | {"people": mirror.count(id)}, json_wanted)
+
+
+@workspaces.command("export")
+@click.argument("id")
+@with_appcontext
+@told_in_one_line
+def export(id: str) -> None:
+    """Everything that is kept of the workspace's people, as the JSON Lines that `people import` reads."""
+    required(id)
+    for person in exporting.people(id):
+        click.echo(json.dumps(person, ensure_ascii=False))
+
+
+@workspaces.command("erase")
+@click.argument("id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@with_appcontext
+@told_in_one_line
+def erase(id: str, yes: bool, json_wanted: bool) -> None:
+    """Destroy a workspace: its installations with their keys, its people, and itself."""
+    name = required(id)
+    if not yes:
+        click.confirm(f"Erase {name!r} ({id}) with all its installations and people? There is no way back", abort=True)
+    with writing() as session:
+        for installation in session.scalars(select(InstallationRow.id).where(InstallationRow.workspace_id == id)):
+            lifecycle.remove(session, installation)
+        session.execute(delete(WorkspaceRow).where(WorkspaceRow.id == id))
+    mirror.forget(id)
+    click.echo(json.dumps({"erased": id}) if json_wanted else f"Erased {id}. The platforms were not told.")
+
+
+def required(id: str) -> str:
+    """The workspace's name; an error where there is none."""
+    with reading() as session:
+        row = session.get(WorkspaceRow, id)
+    if row is None:
+        raise click.ClickException(f"there is no workspace {id!r}; see `stallholder workspaces list`")
+    return row.name
 
 
 @workspaces.command("merge")

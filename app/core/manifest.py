@@ -51,6 +51,16 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a platform stands of one installation: ``rate`` calls ``per`` seconds, so many ``together``, a ``batch``."""
+
+    rate: int = 10
+    per: float = 1.0
+    together: int = 1
+    batch: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything a connector declares as data."""
 
@@ -63,6 +73,7 @@ class Manifest:
     frame_ancestors_setting: str = ""
     operator_fields: tuple[str, ...] | None = None
     failed_logins_per_hour: int = 60
+    limits: Limits = Limits()
     cabinet: tuple[tuple[str, str], ...] = ()
 
 
@@ -103,6 +114,13 @@ class CabinetSchema(Schema):
     value = fields.String(required=True)
 
 
+class LimitsSchema(Schema):
+    rate = fields.Integer(validate=validate.Range(1))
+    per = fields.Float(validate=validate.Range(0.1))
+    together = fields.Integer(validate=validate.Range(1, 100))
+    batch = fields.Integer(validate=validate.Range(1, 1000))
+
+
 class ManifestSchema(Schema):
     spec = fields.Integer(required=True, validate=validate.Equal(SPEC))
     title = fields.String(required=True)
@@ -113,6 +131,7 @@ class ManifestSchema(Schema):
     actions = fields.Dict(keys=fields.String(), values=fields.Nested(ActionSchema), required=True)
     operator = fields.Dict()
     probe = fields.Dict()
+    limits = fields.Nested(LimitsSchema)
     cabinet = fields.List(fields.Nested(CabinetSchema))
 
 
@@ -142,6 +161,7 @@ def to_manifest(name: str, data: dict[str, Any]) -> Manifest:
         frame_ancestors_setting=data.get("frame_ancestors_setting", ""),
         operator_fields=tuple(operator.get("fields", ())) if operator is not None else None,
         failed_logins_per_hour=int(data.get("probe", {}).get("failed_logins_per_hour", 60)),
+        limits=Limits(**data.get("limits", {})),
         cabinet=tuple((line["field"], line["value"]) for line in data.get("cabinet", ())),
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.core import journal, lifecycle, tickets
 from app.core.calls import Calls, Result
-from app.core.database import reading, writing
+from app.core.database import writing
 from app.core.documents import DocumentStore
 from app.core.models import InstallationRow
 from app.sdk import (
@@ -170,11 +170,10 @@ class Request(Calls):
         return self.once(claims, effect) if outcome != Outcome(outcome.reply) or claims.proof else outcome.reply
 
     def read(self, hook: str, verified: Verified, installation: Installation | None) -> Result:
-        """A hook that only reads, in one consistent view of the data."""
-        with reading():
-            answer = self.call(
-                hook, verified=verified, installation=installation, people=self.people(installation), page_url=""
-            )
+        """A hook that only reads. No transaction spans it: the directory may ask a platform meanwhile."""
+        answer = self.call(
+            hook, verified=verified, installation=installation, people=self.people(installation), page_url=""
+        )
         return self.shown(answer)
 
     def once(self, claims: Claims, effect: Effect, is_over: Callable[[Session], bool] | None = None) -> Result:

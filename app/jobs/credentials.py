@@ -114,6 +114,9 @@ def decide(asked: InstallationRow, health: Health, now: datetime) -> None:
             slots.take_over(session, services().ring, row, now)
             lifecycle.revoke_sessions(session, id)
             lifecycle.settled(session, id, now)
+        elif health == Health.REPLACED:
+            row.probe_at = None
+            row.alarm = "Somebody else's integration took the place of this one. Connect it again."
         elif health == Health.DEAD:
             row.probe_at = None
             row.alarm = "New credentials were announced, but they do not work. The former ones stay in use."

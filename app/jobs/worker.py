@@ -1,29 +1,36 @@
-"""The worker: a sign of life, then every duty in turn, until it is told to stop."""
+"""The worker: signs of life, durable work, and the host's duties in turn, until it is told to stop."""
 
 from __future__ import annotations
 
-import os
+import importlib
 import signal
-import socket
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import FrameType
+from typing import Any
 
 import structlog
+from flask import Flask, current_app
 
-from app.core.database import writing
-from app.core.models import HeartbeatRow
-from app.jobs import credentials, housekeeping
+from app.core.manifest import Limits
+from app.core.services import services
+from app.jobs import credentials, heartbeats, housekeeping
+from app.jobs.dispatcher import Dispatcher
+from app.jobs.kinds import kinds_of
+from app.jobs.loops import Loop
 
 log = structlog.get_logger()
 
 ROUND = 1.0
-FORGOTTEN = timedelta(hours=1)
+BEAT = 3.0
+DISPATCH = 0.5
+TIDY = timedelta(minutes=1)
 DUTIES = (credentials.probe_due, housekeeping.refresh_documents, housekeeping.purge)
 
 
 def work() -> None:
-    """Work until SIGTERM or SIGINT; the round under way is finished first."""
+    """Work until SIGTERM or SIGINT; what is under way is brought to a good place first."""
     stopping = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -31,23 +38,84 @@ def work() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    name = f"{socket.gethostname()}-{os.getpid()}"
-    while not stopping.is_set():
-        round_of_duties(name, datetime.now(UTC))
-        stopping.wait(ROUND)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    jobs = Jobs(app, heartbeats.new_name())
+    jobs.start()
+    try:
+        while not stopping.is_set():
+            round_of_duties(datetime.now(UTC))
+            stopping.wait(ROUND)
+    finally:
+        jobs.stop()
 
 
-def round_of_duties(name: str, now: datetime) -> None:
+def round_of_duties(now: datetime) -> None:
     """One round; a duty that fails is logged and does not keep the others from their turn."""
-    for duty in (lambda moment: beat(name, moment), *DUTIES):
+    for duty in DUTIES:
         try:
             duty(now)
         except Exception:
             log.exception("duty.failed")
 
 
-def beat(name: str, now: datetime) -> None:
-    """Leave a sign of life, and forget workers that left none for an hour."""
-    with writing() as session:
-        session.merge(HeartbeatRow(name=name, seen_at=now))
-        session.query(HeartbeatRow).where(HeartbeatRow.seen_at < now - FORGOTTEN).delete()
+class Jobs:
+    """One worker's share of the durable work: it tells that it lives, dispatches, and takes over from the dead.
+
+    Each in a thread of its own: a duty that waits for a platform must neither look like death nor keep work waiting.
+    """
+
+    def __init__(self, app: Flask, name: str) -> None:
+        self._app = app
+        self.name = name
+        self._tidied = datetime.min.replace(tzinfo=UTC)
+        # Imported here since the command line imports this module: 45 MB and half a second for every command.
+        module: Any = importlib.import_module("app.jobs.engine")
+        self._engine = module.Engine(app, name, ended=self.hurry)
+        self._kinds = kinds_of(app)
+        dispatcher = Dispatcher(self._kinds, self._engine)
+        self._beating = Loop(app, "beat", BEAT, lambda now: heartbeats.beat(name, now))
+        self._dispatching = Loop(app, "dispatch", DISPATCH, dispatcher.dispatch)
+        self._looking = Loop(app, "take-over", BEAT, self.look_after)
+
+    def start(self) -> None:
+        """Be seen alive before the first run is taken: a run of an unseen worker is up for taking over."""
+        with self._app.app_context():
+            heartbeats.beat(self.name, datetime.now(UTC))
+            queues = limits_of_connectors()
+        self._beating.start()
+        self._engine.start(queues)
+        self._dispatching.start()
+        self._looking.start()
+
+    def stop(self) -> None:
+        """End every run after its step; what is left is up for taking over at once."""
+        for loop in (self._looking, self._dispatching):
+            loop.stop()
+        self._engine.stop()
+        self._beating.stop()
+        with self._app.app_context():
+            heartbeats.leave(self.name)
+
+    def hurry(self) -> None:
+        """A run ended: what follows from it need not wait for the next turn."""
+        self._dispatching.poke()
+
+    def look_after(self, now: datetime) -> None:
+        """Take over from workers that are silent, one of the living for all; drop old notes."""
+        living = heartbeats.living(now)
+        if living[:1] == [self.name]:
+            for run in self._engine.take_over(living):
+                log.warning("run.taken_over", kind=run.kind, installation=run.subject)
+                self._kinds[run.kind].lost(run, now)
+        if now - self._tidied > TIDY:
+            self._tidied = now
+            self._engine.forget(now)
+
+
+def limits_of_connectors() -> Mapping[str, Limits]:
+    """The limits of every connector that has something for the engine to do."""
+    return {
+        connector.name: connector.manifest.limits
+        for connector in services().registry
+        if connector.manifest and (connector.implements("pull") or connector.implements("push"))
+    }

@@ -12,6 +12,7 @@ from app.core.database import reading
 from app.core.models import InstallationRow, WorkspaceRow
 from app.core.services import services
 from app.core.tickets import Visitor
+from app.people import sync_state
 from app.sdk import State
 
 SHOWN = (State.ACTIVE, State.PAUSED, State.UNINSTALLING)
@@ -19,13 +20,18 @@ SHOWN = (State.ACTIVE, State.PAUSED, State.UNINSTALLING)
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """One installation as its customer sees it; ``alarm`` is translated, or empty."""
+    """One installation as its customer sees it; ``alarm`` is translated, or empty.
+
+    ``sync`` is the state of its synchronisation, empty where there is none; ``percent`` how far its first pass is.
+    """
 
     title: str
     marketplace: str
     state: str
     since: datetime
     alarm: str
+    sync: str = ""
+    percent: int = 0
 
 
 def name_of(visitor: Visitor) -> str:
@@ -42,10 +48,18 @@ def stalls_of(visitor: Visitor) -> list[Stall]:
         .order_by(InstallationRow.created_at, InstallationRow.id)
     )
     with reading() as session:
-        return [
-            Stall(row.title, marketplace(row.connector), row.state, row.created_at, translated(row.alarm))
-            for row in session.scalars(statement)
-        ]
+        return [to_stall(row) for row in session.scalars(statement)]
+
+
+def to_stall(row: InstallationRow) -> Stall:
+    """The installation with how far its people are."""
+    found = services().registry.find(row.connector)
+    fills = found is not None and found.implements("pull")
+    told = sync_state.progress(row.id) if fills else None
+    percent = min(99, 100 * told.done // told.total) if told and told.total else 0
+    alarm = translated(row.alarm)
+    state = told.state if told else ""
+    return Stall(row.title, marketplace(row.connector), row.state, row.created_at, alarm, state, percent)
 
 
 def translated(alarm: str) -> str:

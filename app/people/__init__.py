@@ -5,16 +5,17 @@ from __future__ import annotations
 from flask import Flask
 
 from app.core.services import EXTENSION, Services
-from app.people import mirror
-from app.people.directory import PeopleDirectory
+from app.people import mirror, sync
+from app.people.asking import AskingDirectory
 from app.sdk import Person
 
 
 def init_app(app: Flask) -> None:
-    """Hand the directory and the mirror to the core, which knows neither."""
+    """Hand the directory and the mirror to the core, which knows neither, and its work to the worker."""
     host: Services = app.extensions[EXTENSION]
-    host.directory = PeopleDirectory
+    host.directory = AskingDirectory
     host.store_people = store_people
+    sync.init_app(app)
 
 
 def store_people(workspace_id: str, installation_id: str, people: list[Person]) -> None:

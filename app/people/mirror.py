@@ -1,26 +1,25 @@
-"""The mirror: people are stored, forgotten and moved together with their orders and terms."""
+"""The mirror: people are stored, synchronised, forgotten and moved together with their orders and terms."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, and_, delete, func, insert, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, and_, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.core.database import reading, writing
-from app.people.models import OrderRow, PersonRow, TermRow
-from app.people.rows import order_values, person_values, to_storable
-from app.people.terms import terms
-from app.sdk import Person
+from app.people import keeping, orders, syncing
+from app.people.index import Entry
+from app.people.models import PersonRow, TermRow
+from app.people.orders import facts_of
+from app.people.ranking import scope_of
+from app.people.rows import to_storable
+from app.sdk import Batch, Person
 
 # One transaction: long enough to be quick, short enough for another writer to wait for.
 BATCH = 500
-KEY = ("workspace_id", "source", "external_id")
-INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,59 +48,30 @@ def store(workspace_id: str, source: str, people: Iterable[Person]) -> Stored:
     return stored
 
 
-def _store_batch(workspace_id: str, source: str, people: Sequence[Person]) -> Stored:
+def _store_batch(workspace_id: str, source: str, batch: list[Person]) -> Stored:
     with writing() as session:
-        mine = (PersonRow.workspace_id == workspace_id, PersonRow.source == source)
-        external = PersonRow.external_id.in_([person.external_id for person in people])
-        known = session.scalar(select(func.count()).select_from(PersonRow).where(*mine, external)) or 0
-        statement = _upsert(session).returning(PersonRow.external_id, PersonRow.id)
-        rows = [person_values(workspace_id, source, person) for person in people]
-        ids = {external_id: id for external_id, id in session.execute(statement, rows)}
-        _replace_orders(session, {ids[person.external_id]: person for person in people})
-        _update_terms(session, workspace_id, {ids[person.external_id]: person for person in people})
-        return Stored(len(people) - known, known)
+        keeping.lock(session, workspace_id)
+        held = keeping.held(session, workspace_id, source, [person.external_id for person in batch])
+        facts = {person.external_id: facts_of(order.date for order in person.orders) for person in batch}
+        ids = keeping.put(session, workspace_id, source, batch, held, facts)
+        bought = {ids[person.external_id]: person.orders for person in batch}
+        orders.replace(session, bought, [one.id for one in held.values()])
+        return Stored(len(batch) - len(held), len(held))
 
 
-def _upsert(session: Session) -> Any:
-    statement = INSERTS[session.get_bind(PersonRow).dialect.name](PersonRow)
-    columns = [column.name for column in PersonRow.__table__.columns if column.name not in ("id", *KEY)]
-    return statement.on_conflict_do_update(
-        index_elements=KEY, set_={column: statement.excluded[column] for column in columns}
-    )
+def apply(workspace_id: str, source: str, batch: Batch, also: Callable[[Session], None] | None = None) -> Stored:
+    """Store one page of what changed on a platform, and call ``also`` inside the same transaction: all or nothing.
 
-
-def _replace_orders(session: Session, people: dict[int, Person]) -> None:
-    session.execute(delete(OrderRow).where(OrderRow.person_id.in_(people)))
-    _insert(
-        session, insert(OrderRow), [row for id, one in people.items() for row in order_values(id, tuple(one.orders))]
-    )
-
-
-def _update_terms(session: Session, workspace_id: str, people: dict[int, Person]) -> None:
-    """Write only what changed: most people of a sync come as they were."""
-    kept = select(TermRow.person_id, TermRow.term, TermRow.field).where(TermRow.person_id.in_(people))
-    before = {tuple(row) for row in session.execute(kept)}
-    after = {(id, term, field) for id, person in people.items() for term, field in terms(person).items()}
-    gone = [(id, term) for id, term, _ in before - after]
-    for some in _chunks(gone):
-        session.execute(
-            delete(TermRow).where(
-                TermRow.workspace_id == workspace_id, tuple_(TermRow.person_id, TermRow.term).in_(some)
-            )
-        )
-    names = ("person_id", "term", "field")
-    rows = [{"workspace_id": workspace_id, **dict(zip(names, row, strict=True))} for row in sorted(after - before)]
-    _insert(session, insert(TermRow), rows)
-
-
-def _insert(session: Session, statement: Insert, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        session.execute(statement, rows)
-
-
-def _chunks(rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    for start in range(0, len(rows), BATCH):
-        yield rows[start : start + BATCH]
+    People keep their stored orders; orders are upserted by person and number. A merged person's orders go to the one it
+    was combined into, whose id it takes if the mirror does not hold that one yet. Orders of a person that it does
+    not hold are left out. Raises `ValueError` for an ``external_id`` that cannot be kept.
+    """
+    with writing() as session:
+        keeping.lock(session, workspace_id)
+        new, updated = syncing.apply(session, workspace_id, source, batch)
+        if also is not None:
+            also(session)
+        return Stored(new, updated)
 
 
 def forget(workspace_id: str, source: str | None = None) -> None:
@@ -109,14 +79,11 @@ def forget(workspace_id: str, source: str | None = None) -> None:
     mine = _of(workspace_id, source)
     while True:
         with writing() as session:
-            ids = session.scalars(select(PersonRow.id).where(mine).limit(BATCH)).all()
-            for table, column in (
-                (TermRow, TermRow.person_id),
-                (OrderRow, OrderRow.person_id),
-                (PersonRow, PersonRow.id),
-            ):
-                session.execute(delete(table).where(column.in_(ids)))
-        if len(ids) < BATCH:
+            keeping.lock(session, workspace_id)
+            chosen = select(PersonRow.id, PersonRow.words, PersonRow.rank).where(mine).limit(BATCH)
+            gone = {id: Entry(words, rank) for id, words, rank in session.execute(chosen)}
+            keeping.remove(session, workspace_id, gone)
+        if len(gone) < BATCH:
             return
 
 
@@ -133,19 +100,18 @@ def move(workspace_id: str, into: str) -> None:
     Where both imported the same ``external_id``, the moved person's gets the workspace it comes from in front.
     """
     with writing() as session:
+        for one in sorted((workspace_id, into)):
+            keeping.lock(session, one)
         taken = select(PersonRow.source, PersonRow.external_id).where(PersonRow.workspace_id == into)
         clash = tuple_(PersonRow.source, PersonRow.external_id).in_(taken)
         renamed = func.substr(f"{workspace_id}:" + PersonRow.external_id, 1, 200)
-        quiet = {"synchronize_session": False}
-        session.execute(
-            update(PersonRow).where(PersonRow.workspace_id == workspace_id, clash).values(external_id=renamed),
-            execution_options=quiet,
-        )
-        for table in (PersonRow, TermRow):
-            session.execute(
-                update(table).where(table.workspace_id == workspace_id).values(workspace_id=into),
-                execution_options=quiet,
-            )
+        mine = PersonRow.workspace_id == workspace_id
+        for statement in (
+            update(PersonRow).where(mine, clash).values(external_id=renamed),
+            update(PersonRow).where(mine).values(workspace_id=into),
+            update(TermRow).where(TermRow.scope == scope_of(workspace_id)).values(scope=scope_of(into)),
+        ):
+            session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def _of(workspace_id: str, source: str | None) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Integer, SmallInteger, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import MirrorBase
@@ -27,7 +27,9 @@ def row_id() -> Any:
 class PersonRow(MirrorBase):
     """A customer of a connected shop. ``source`` is the installation that brought it, or ``import``.
 
-    ``sort_name``, ``has_orders`` and ``last_order`` (ISO 8601) are derived: they order what a search finds.
+    ``sort_name``, ``has_orders`` and ``last_order`` (ISO 8601) are derived: they order what a search finds. ``words``
+    (`app.people.terms.spelled`) and ``rank`` (`app.people.ranking.rank`) are what the person's terms were made from;
+    ``contacts`` is what two people must share to be shown as one (`app.people.contacts.spelled`).
     """
 
     __tablename__ = "person"
@@ -47,17 +49,19 @@ class PersonRow(MirrorBase):
     sort_name: Mapped[str] = mapped_column(in_bytes())
     has_orders: Mapped[bool]
     last_order: Mapped[str] = mapped_column(in_bytes(40))
+    words: Mapped[str] = mapped_column(Text, default="")
+    contacts: Mapped[str] = mapped_column(Text, default="")
+    rank: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class OrderRow(MirrorBase):
-    """One order of a person; ``position`` is its place in what the source sent."""
+    """One order of a person, known by its number."""
 
     __tablename__ = "person_order"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     person_id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=False)
-    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    number: Mapped[str] = mapped_column(Text)
+    number: Mapped[str] = mapped_column(Text, primary_key=True)
     date: Mapped[str] = mapped_column(String(40))
     status: Mapped[str] = mapped_column(Text)
     total: Mapped[str] = mapped_column(String(40))
@@ -66,15 +70,18 @@ class OrderRow(MirrorBase):
 
 
 class TermRow(MirrorBase):
-    """One word that finds one person: a prefix is a range of the primary key, inside one workspace.
+    """One word or beginning that finds one person: best first, inside one workspace, in the order of the key itself.
 
-    ``field`` ranks where the word stands (`app.people.terms.Field`); the second index serves updates.
+    ``scope`` stands for the workspace (`app.people.ranking.scope_of`); ``signature`` says in 62 bits which other
+    words the person may have, so that a search of several words reads on without looking at every person.
+    All columns are the key: a search never leaves the index.
     """
 
     __tablename__ = "term"
-    __table_args__ = (Index("ix_term_person_id", "person_id"), {"sqlite_with_rowid": False})
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    workspace_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    scope: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     term: Mapped[str] = mapped_column(in_bytes(LONGEST_TERM), primary_key=True)
+    rank: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     person_id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=False)
-    field: Mapped[int] = mapped_column(SmallInteger)
+    signature: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from phonenumbers import (
     NumberParseException,
@@ -18,6 +19,9 @@ from phonenumbers import (
 # Marks a number without a country, so that +420 777… finds a bare 777… but never +421 777….
 COUNTRY_UNKNOWN = "?"
 LONGEST = 40
+# Fewer digits are an extension or a short code, which many share.
+SHORTEST_KEY = 7
+_NO_DIGITS = re.compile(r"[^0-9]+")
 _SEVERAL = re.compile(r"[,;|\n]|/(?=\s*\+)")
 
 
@@ -25,6 +29,19 @@ def stored_forms(text: str) -> set[str]:
     """The terms under which the numbers in a phone field are found."""
     found = (_forms_of_one(part[:LONGEST]) for part in _SEVERAL.split(text[: 4 * LONGEST]))
     return set[str]().union(*found)
+
+
+def keys(text: str) -> set[str]:
+    """What two spellings of one number share and two numbers do not: all digits, with the country where it is known."""
+    return {key for part in _SEVERAL.split(text[: 4 * LONGEST]) if (key := _key(part[:LONGEST]))}
+
+
+def _key(text: str) -> str:
+    raw = digits(text)
+    if len(raw) < SHORTEST_KEY:
+        return ""
+    number = _with_country(text)
+    return _international(number) if number else COUNTRY_UNKNOWN + raw
 
 
 def _forms_of_one(text: str) -> set[str]:
@@ -54,9 +71,12 @@ def asked_forms(text: str) -> tuple[str, ...]:
 
 def digits(text: str) -> str:
     """The digits of every script as ASCII."""
+    if text.isascii():
+        return _NO_DIGITS.sub("", text)
     return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
 
 
+@lru_cache(maxsize=1024)
 def _with_country(text: str) -> PhoneNumber | None:
     """The number, where it says its country by ``+`` or ``00``."""
     plain = unicodedata.normalize("NFKC", text).strip().lstrip("(")
@@ -79,7 +99,7 @@ def _parse(text: str) -> PhoneNumber | None:
 
 
 def _international(number: PhoneNumber) -> str:
-    return digits(format_number(number, PhoneNumberFormat.E164))
+    return f"{number.country_code}{national_significant_number(number)}"
 
 
 def _national(number: PhoneNumber) -> tuple[str, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
+from app.people import contacts, terms
 from app.people.text import fold, storable
 from app.sdk import Order, Person
 
@@ -13,7 +15,7 @@ MOST_ORDERS = 1000
 LENGTHS = {"name": 300, "email": 320, "phone": 100, "company": 300, "url": 2000, "note": 5000, "updated_at": 40}
 ORDER_LENGTHS = {"number": 200, "date": 40, "status": 200, "total": 40, "currency": 8, "url": 2000}
 _WEB = re.compile(r"https?://", re.IGNORECASE)
-_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def to_storable(person: Person) -> Person:
@@ -21,12 +23,18 @@ def to_storable(person: Person) -> Person:
 
     Raises `ValueError` for an ``external_id`` that is empty or longer than 200 characters: cut, two could become one.
     """
-    external_id = storable(person.external_id, LONGEST_ID + 1)
-    if not 0 < len(external_id) <= LONGEST_ID:
-        raise ValueError("external_id must have 1 to 200 characters")
+    external_id = to_storable_id(person.external_id)
     texts = {name: storable(getattr(person, name), longest) for name, longest in LENGTHS.items()}
     orders = tuple(to_storable_order(order) for order in person.orders[:MOST_ORDERS])
     return Person(external_id=external_id, **texts | {"url": web_address(texts["url"])}, orders=orders)
+
+
+def to_storable_id(text: str) -> str:
+    """The ``external_id`` as it is kept; raises `ValueError` like `to_storable`."""
+    external_id = storable(text, LONGEST_ID + 1)
+    if not 0 < len(external_id) <= LONGEST_ID:
+        raise ValueError("external_id must have 1 to 200 characters")
+    return external_id
 
 
 def to_storable_order(order: Order) -> Order:
@@ -41,22 +49,21 @@ def web_address(url: str) -> str:
 
 
 def person_values(workspace_id: str, source: str, person: Person) -> dict[str, Any]:
-    """The columns of a storable person."""
-    dates = [order.date for order in person.orders if _ISO_DAY.match(order.date)]
+    """The columns of a storable person that do not depend on its orders."""
     return {
         "workspace_id": workspace_id,
         "source": source,
         "external_id": person.external_id,
         **{name: getattr(person, name) for name in LENGTHS},
         "sort_name": fold(person.name),
-        "has_orders": bool(person.orders),
-        "last_order": max(dates, default=""),
+        "words": terms.spelled(terms.terms(person)),
+        "contacts": contacts.spelled(person.email, person.phone),
     }
 
 
-def order_values(person_id: int, orders: tuple[Order, ...]) -> list[dict[str, Any]]:
-    """The rows of a person's storable orders."""
+def order_values(person_id: int, orders: Sequence[Order]) -> list[dict[str, Any]]:
+    """The rows of a person's storable orders; of the same number twice the later counts."""
+    latest = {order.number: order for order in orders}
     return [
-        {"person_id": person_id, "position": position, **{name: getattr(order, name) for name in ORDER_LENGTHS}}
-        for position, order in enumerate(orders)
+        {"person_id": person_id, **{name: getattr(order, name) for name in ORDER_LENGTHS}} for order in latest.values()
     ]

@@ -1,52 +1,147 @@
-"""The search as one statement: every word by prefix, best first, within one workspace."""
+"""The search: who may be found by every word, the best first, at a cost that does not follow the number of people."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, Subquery, case, func, literal, select, union_all
+from sqlalchemy import BindParameter, ColumnElement, Integer, Select, and_, bindparam, func, literal, select, union_all
+from sqlalchemy.orm import Session
 
-from app.people.models import PersonRow, TermRow
-from app.people.terms import Word
+from app.people.models import LONGEST_TERM, TermRow
+from app.people.ranking import mask, scope_of
+from app.people.terms import GRAM, LONGEST_GRAM, SHORTEST_PHONE_GRAM, Field, Word
 
 # Behind every term with a given beginning, in the order of bytes.
 LAST = "\U0010ffff"
+# A word that finds fewer is followed to its end; the beginning of a longer one is read so far in the order of letters.
+FEW = 1000
+# So much of a list is read, best first, for those who have the other words too: of the last list, and of those before.
+MOST_READ = 3000
+FIRST_READ = 1000
 # More than eight words in the worst field add up to: an exact word always comes before a prefix.
 PREFIX_ONLY = 100
 
-BEST_FIRST = (
-    PersonRow.has_orders.desc(),
-    PersonRow.last_order.desc(),
-    PersonRow.sort_name,
-    PersonRow.id,
-)
+_ORDER = (TermRow.rank, TermRow.person_id)
+_BIND = {"mapper": TermRow}
+Arm = tuple[str, str, int, int]
 
 
-def found(workspace_id: str, words: Sequence[Word]) -> Subquery:
-    """The ids of the people whom every word finds, each with a ``score``: the lower, the better."""
-    hits = _hits(workspace_id, words).subquery()
-    best = (
-        select(hits.c.person_id, func.min(hits.c.score).label("score"))
-        .group_by(hits.c.person_id, hits.c.word)
-        .subquery()
-    )
-    return (
-        select(best.c.person_id, func.sum(best.c.score).label("score"))
-        .group_by(best.c.person_id)
-        .having(func.count() == len(words))
-        .subquery()
-    )
+def found(session: Session, workspace_id: str, words: Sequence[Word], wanted: int) -> list[int]:
+    """The ids of people who may be found by every word, about ``wanted`` from each list that may hold the best.
+
+    A signature may promise too much: `score` has the last word.
+    """
+    scope = scope_of(workspace_id)
+    sizes = _sizes(session, scope, words)
+    driver = min(words, key=lambda word: sum(sizes.get(form, FEW) for form in word))
+    arms = list(dict.fromkeys(_arms(driver, [word for word in words if word != driver], sizes)))
+    # Whom a whole word finds its beginning finds again; of several words the second list is rarely needed.
+    most = wanted * 2 if len(words) == 1 else wanted * 3 // 2
+    values: dict[str, Any] = {"scope": scope, "wanted": wanted, "most": max(most, wanted * len(driver))}
+    for place, (_, term, bits, read) in enumerate(arms):
+        values |= {f"term{place}": term, f"last{place}": term + LAST, f"bits{place}": bits, f"read{place}": read}
+    statement = _lists(tuple(kind for kind, *_ in arms))
+    return list(dict.fromkeys(session.scalars(statement, values, bind_arguments=_BIND)))
 
 
-def _hits(workspace_id: str, words: Sequence[Word]) -> CompoundSelect[int, int, int]:
-    # One range of the primary key for each spelling: an OR of ranges would read the whole workspace.
-    return union_all(
-        *(_range(workspace_id, index, form) for index, word in enumerate(words) for form in word),
-    )
+def holders(session: Session, workspace_id: str, term: str) -> list[int]:
+    """The ids of the best thousand who have this whole term."""
+    read = select(TermRow.person_id).where(TermRow.scope == scope_of(workspace_id), TermRow.term == term[:LONGEST_TERM])
+    return list(session.scalars(read.order_by(*_ORDER).limit(FEW)))
 
 
-def _range(workspace_id: str, word: int, form: str) -> Select[int, int, int]:
-    score = case((TermRow.term == form, TermRow.field), else_=TermRow.field + PREFIX_ONLY)
-    return select(literal(word).label("word"), TermRow.person_id, score.label("score")).where(
-        TermRow.workspace_id == workspace_id, TermRow.term >= form, TermRow.term < form + LAST
-    )
+def score(words: str, query: Sequence[Word]) -> int | None:
+    """How well a person with these words is found by every word of the query: the lower the better; None if not."""
+    total = 0
+    for word in query:
+        best = min((points for form in word if (points := _points(words, form)) is not None), default=None)
+        if best is None:
+            return None
+        total += best
+    return total
+
+
+def _points(words: str, form: str) -> int | None:
+    place = words.find(f" {form} ")
+    if place >= 0 and not (len(form) < SHORTEST_PHONE_GRAM and words.count("\n", 0, place) == Field.PHONE):
+        return words.count("\n", 0, place)
+    place = words.find(f" {form}")
+    if place >= 0 and len(form) < SHORTEST_PHONE_GRAM and words.count("\n", 0, place) == Field.PHONE:
+        place = words.find(f" {form}", words.rindex("\n"))
+    return words.count("\n", 0, place) + PREFIX_ONLY if place >= 0 else None
+
+
+def _sizes(session: Session, scope: int, words: Sequence[Word]) -> dict[str, int]:
+    """How many entries each spelling has up to a thousand; under ``" spelling"`` whether it is a whole word of anybody;
+    not asked where nothing depends on it."""
+    forms = list(dict.fromkeys(form for word in words for form in word))
+    if len(words) == 1 and all(len(form) <= LONGEST_GRAM for form in forms):
+        return {}
+    asked = [(form, _kind(form), GRAM + form if _kind(form) == "list" else form) for form in forms]
+    if len(words) > 1:
+        asked += [(f" {form}", "whole", form) for form in forms]
+    values: dict[str, Any] = {"scope": scope}
+    for place, (_, _, term) in enumerate(asked):
+        values |= {f"term{place}": term, f"last{place}": term + LAST}
+    row = session.execute(_counts(tuple(kind for _, kind, _ in asked)), values, bind_arguments=_BIND).one()
+    return dict(zip((name for name, _, _ in asked), row, strict=True))
+
+
+def _kind(form: str) -> str:
+    return "list" if len(form) <= LONGEST_GRAM else "range"
+
+
+def _arms(driver: Word, others: Sequence[Word], sizes: dict[str, int]) -> Iterator[Arm]:
+    """The lists to read: whole words first, so that who is found by them is never crowded out by who is not."""
+    whole = [word for word in others if any(sizes[f" {form}"] for form in word)]
+    begun = mask(others, whole=False)
+    best = begun | mask(whole, whole=True)
+    yield from (("list", form, best, FIRST_READ) for form in driver)
+    for bits, read in ((best, FIRST_READ), (begun, MOST_READ)):
+        if bits == begun and read == FIRST_READ:
+            continue
+        for form in driver:
+            if len(form) <= LONGEST_GRAM:
+                yield "list", GRAM + form, bits, read
+                continue
+            yield "range", form, bits, FEW
+            if sizes[form] >= FEW:
+                yield "list", GRAM + form[:LONGEST_GRAM], bits, read
+
+
+def _where(kind: str, place: int) -> ColumnElement[bool]:
+    mine = TermRow.scope == bindparam("scope")
+    term: BindParameter[str] = bindparam(f"term{place}")
+    if kind in ("list", "whole"):
+        return and_(mine, TermRow.term == term)
+    return and_(mine, TermRow.term >= term, TermRow.term < bindparam(f"last{place}"))
+
+
+@cache
+def _lists(kinds: tuple[str, ...]) -> Select[Any]:
+    """One statement for all lists of a search; made once for every combination."""
+    arms = [select(_list(kind, place).subquery()) for place, kind in enumerate(kinds)]
+    # Read one after the other: when there are enough the rest is never begun.
+    return select(union_all(*arms).subquery().c.person_id).limit(bindparam("most", type_=Integer))
+
+
+def _list(kind: str, place: int) -> Select[Any]:
+    read = select(TermRow.person_id, TermRow.rank, TermRow.signature).where(_where(kind, place))
+    order = _ORDER if kind == "list" else (TermRow.term, *_ORDER)
+    some = read.order_by(*order).limit(bindparam(f"read{place}", type_=Integer)).subquery()
+    bits = bindparam(f"bits{place}", type_=TermRow.signature.type)
+    kept = select(some.c.person_id).where(some.c.signature.bitwise_and(bits) == bits)
+    # A list comes in the order of rank; a range has to be put into it.
+    kept = kept if kind == "list" else kept.order_by(some.c.rank)
+    return kept.limit(bindparam("wanted", type_=Integer))
+
+
+@cache
+def _counts(kinds: tuple[str, ...]) -> Select[Any]:
+    some = [
+        select(literal(1)).where(_where(kind, place)).limit(1 if kind == "whole" else FEW)
+        for place, kind in enumerate(kinds)
+    ]
+    return select(*(select(func.count()).select_from(one.subquery()).scalar_subquery() for one in some))

@@ -16,6 +16,12 @@ MOST_WORDS = 8
 LONGEST_QUERY = 2000
 # Fewer digits are a word like any other: the 54 of "Studio 54".
 SHORTEST_PHONE = 5
+# Beginnings up to this length are kept as terms of their own, in the order of rank.
+LONGEST_GRAM = 3
+# One or two digits begin a phone of nearly everybody: they find none.
+SHORTEST_PHONE_GRAM = 3
+# In front of a beginning, so that it is no word; no term can have it.
+GRAM = "\t"
 _PHONE_PART = re.compile(r"[+()\d./-]+")
 _AROUND_EMAIL = "<>()[],;:\"'"
 
@@ -41,11 +47,37 @@ def terms(person: Person) -> dict[str, int]:
 
 def _all_terms(person: Person) -> Iterator[tuple[Field, str]]:
     for field, text in ((Field.NAME, person.name), (Field.COMPANY, person.company), (Field.EMAIL, person.email)):
-        for word in {*split(text), *words(text)}:
+        joined = text.translate(APOSTROPHES)
+        for word in {*split(text), *(split(joined) if joined != text else ())}:
             yield from ((field, form) for form in forms(word))
     if "@" in person.email:
         yield Field.EMAIL, email_term(person.email)
     yield from ((Field.PHONE, form[:LONGEST_TERM]) for form in phones.stored_forms(person.phone))
+
+
+def spelled(found: dict[str, int]) -> str:
+    """The terms as one text, sorted: a line for each field, a space before and after every term."""
+    lines: list[list[str]] = [[] for _ in Field]
+    for term, field in sorted(found.items()):
+        lines[field].append(term)
+    return "\n".join(f" {' '.join(line)} " if line else "" for line in lines)
+
+
+def read(words: str) -> dict[str, int]:
+    """The terms of such a text."""
+    return {term: field for field, line in enumerate(words.split("\n")) for term in line.split()}
+
+
+def entries(found: dict[str, int]) -> dict[str, int]:
+    """What the index holds for these terms: the whole ones and the beginnings, each with its best field."""
+    held = dict(found)
+    for term, field in found.items():
+        shortest = SHORTEST_PHONE_GRAM if field == Field.PHONE else 1
+        for length in range(shortest, min(len(term), LONGEST_GRAM) + 1):
+            gram = GRAM + term[:length]
+            if held.get(gram, field) >= field:
+                held[gram] = field
+    return held
 
 
 def email_term(address: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from anyascii import anyascii
@@ -26,12 +27,14 @@ LETTERS = str.maketrans(
 )
 # Straight, grave, curly, modifier letter, prime and acute: all that people type for one.
 APOSTROPHES = str.maketrans(dict.fromkeys("'`\u2019\u2018\u02bc\u02b9\u00b4"))
+_ASCII_WORD = re.compile(r"[0-9A-Za-z]+")
 UNSTORABLE = str.maketrans({"\0": None} | {chr(code): "\N{REPLACEMENT CHARACTER}" for code in range(0xD800, 0xE000)})
 
 
 def storable(text: str, longest: int) -> str:
     """The text without what a database refuses (NUL, lone surrogates), cut to ``longest`` characters."""
-    return text.translate(UNSTORABLE).strip()[:longest]
+    clean = text if text.isascii() and "\0" not in text else text.translate(UNSTORABLE)
+    return clean.strip()[:longest]
 
 
 def fold(text: str) -> str:
@@ -65,7 +68,7 @@ def romanised(word: str) -> str:
 def split(text: str) -> list[str]:
     """The words as written: letters, digits and the marks that belong to them."""
     if text.isascii():
-        return "".join(character if character.isalnum() else " " for character in text).split()
+        return _ASCII_WORD.findall(text)
     whole = unicodedata.normalize("NFC", text)
     kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in whole)
     return [word for word in "".join(kept).split() if any(map(str.isalnum, word))]

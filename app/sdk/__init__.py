@@ -5,9 +5,11 @@ from .errors import (
     ConditionUnmet,
     Conflict,
     Expired,
+    Later,
     Malformed,
     Refused,
     Replayed,
+    Stopped,
     Unknown,
     Unverified,
     UpstreamFailed,
@@ -27,6 +29,7 @@ from .proofs import (
 from .reading import iso_time, read_form, read_json, read_object, read_query, text_field, unix_time, whole_number
 from .values import (
     Answer,
+    Batch,
     Claims,
     Command,
     Document,
@@ -48,6 +51,7 @@ from .values import (
 
 __all__ = [
     "Answer",
+    "Batch",
     "Busy",
     "Claims",
     "Command",
@@ -63,6 +67,7 @@ __all__ = [
     "Inbound",
     "Installation",
     "Installations",
+    "Later",
     "Links",
     "Malformed",
     "Option",
@@ -79,6 +84,7 @@ __all__ = [
     "Setting",
     "Settings",
     "State",
+    "Stopped",
     "Unknown",
     "Unverified",
     "UpstreamFailed",

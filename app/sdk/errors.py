@@ -9,7 +9,9 @@
     ├── ConditionUnmet          genuine, but the customer must act first    200
     ├── Busy                    the same request is still being worked on   503
     ├── Conflict                genuine, but stands against what we hold    409
-    └── UpstreamFailed          the platform did not answer us well         502
+    ├── UpstreamFailed          the platform did not answer us well         502
+    │   └── Later               it asks us to come again later              503
+    └── Stopped                 our credentials there are dead              403
 
 Every class carries ``kind`` (the word by which a connector's manifest picks status and body),
 ``status`` (the answer where the manifest says nothing) and ``message`` (English, shown to the
@@ -19,6 +21,7 @@ the sender. A message never says what the right proof would have been.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -104,3 +107,22 @@ class UpstreamFailed(Refused):
     kind = "upstream"
     status = 502
     message = "The marketplace did not answer as expected. Please try again."
+
+
+class Later(UpstreamFailed):
+    """The platform is over a limit or out of order: come again at ``at`` (aware), or when we think best."""
+
+    kind = "later"
+    status = 503
+
+    def __init__(self, reason: str, at: datetime | None = None) -> None:
+        super().__init__(reason)
+        self.at = at
+
+
+class Stopped(Refused):
+    """The platform no longer lets us in, or not to what we need: stop, tell the customer, and never try in a loop."""
+
+    kind = "stopped"
+    status = 403
+    message = "The marketplace does not let the add-on in any more. Connect it again."

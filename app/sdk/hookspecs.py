@@ -17,6 +17,7 @@ Arguments that recur:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import pluggy
@@ -24,6 +25,7 @@ import pluggy
 from .ports import Directory, Documents, Installations, Links, Outbound
 from .values import (
     Answer,
+    Batch,
     Claims,
     Command,
     Document,
@@ -32,6 +34,7 @@ from .values import (
     Installation,
     Outcome,
     Page,
+    Person,
     Registration,
     Setting,
     Verified,
@@ -123,6 +126,29 @@ def webhook(  # type: ignore[empty-body]
 @hookspec(firstresult=True)
 def probe(installation: Installation, settings: Settings, outbound: Outbound) -> Health:  # type: ignore[empty-body]
     """Ask the platform whether the installation's credentials live. ``UNSURE`` on anything but a clear word."""
+
+
+@hookspec(firstresult=True)
+def pull(installation: Installation, settings: Settings, outbound: Outbound, cursor: str, now: datetime) -> Batch:  # type: ignore[empty-body]
+    """One page of the people and orders that changed since ``cursor``; an empty cursor begins the first pass.
+
+    A pure function of the platform's answers: called again with the same cursor it may be given the same page. Raises
+    `Stopped`, `Later` and `UpstreamFailed`.
+    """
+
+
+@hookspec(firstresult=True)
+def lookup(installation: Installation, settings: Settings, outbound: Outbound, query: str) -> Sequence[Person]:  # type: ignore[empty-body]
+    """Ask the platform now, while the first pass is under way: candidates, which the host ranks and merges."""
+
+
+@hookspec(firstresult=True)
+def push(installation: Installation, settings: Settings, outbound: Outbound, people: Sequence[Person]) -> None:
+    """Hand people over to the platform: one batch of at most ``limits.batch``, no ``external_id`` twice.
+
+    Here ``external_id`` is our own id of the person. Either all are taken, or it raises `Stopped`, `Later` or
+    `UpstreamFailed`.
+    """
 
 
 @hookspec(firstresult=True)

@@ -193,7 +193,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A customer of a connected shop; ``external_id`` is unique within its source."""
+    """A customer of a connected shop; ``external_id`` is unique within its source.
+
+    ``sources`` are the installations that know the person; only the directory fills it.
+    """
 
     external_id: str
     name: str
@@ -204,6 +207,7 @@ class Person:
     note: str = ""
     updated_at: str = ""
     orders: Sequence[Order] = ()
+    sources: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +218,38 @@ class Hit:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One page of what changed on the platform: what ``pull`` returns.
+
+    ``people`` are upserted by ``external_id`` (their own ``orders`` are not looked at), ``orders`` by (external_id of
+    the person, number). ``gone`` are external_ids that were deleted, ``merged`` pairs of an old one and the one it was
+    combined into. ``cursor`` comes back with the next call; the host stores it together with the batch, all or
+    nothing. ``more`` asks to be called again at once. ``done`` of ``total`` tell how far the first pass is; ``live``
+    says that it is complete. ``moved`` is the new address of the API, checked: the host stores it and calls again.
+    """
+
+    people: Sequence[Person] = ()
+    orders: Sequence[tuple[str, Order]] = ()
+    gone: Sequence[str] = ()
+    merged: Sequence[tuple[str, str]] = ()
+    cursor: str = ""
+    more: bool = False
+    done: int = 0
+    total: int = 0
+    live: bool = False
+    moved: str = ""
+
+
 class Health(StrEnum):
-    """What ``probe`` found out about an installation's credentials."""
+    """What ``probe`` found out about an installation's credentials.
+
+    ``REPLACED``: they live, but the platform's callbacks go to somebody else. Alert, and do not fight.
+    """
 
     ALIVE = "alive"
     DEAD = "dead"
+    REPLACED = "replaced"
     UNSURE = "unsure"
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from app.sdk import (
     Answer,
+    Batch,
     Claims,
+    Health,
     Inbound,
     Installation,
     Installations,
     Links,
     Outbound,
     Outcome,
+    Person,
     Registration,
     Setting,
     Settings,
@@ -23,7 +27,7 @@ from app.sdk import (
     hookimpl,
 )
 
-from . import api, proof, schemas
+from . import api, proof, schemas, sync
 
 
 @hookimpl
@@ -88,3 +92,18 @@ def webhook(verified: Verified, installation: Installation, settings: Settings, 
         address=told["system_url"] if public_url else "",
         facts=facts | {"public_url": public_url} if public_url else facts,
     )
+
+
+@hookimpl
+def probe(installation: Installation, outbound: Outbound) -> Health:
+    return sync.probe(installation, outbound)
+
+
+@hookimpl
+def pull(installation: Installation, outbound: Outbound, cursor: str, now: datetime) -> Batch:
+    return sync.pull(installation, outbound, cursor, now)
+
+
+@hookimpl
+def lookup(installation: Installation, outbound: Outbound, query: str) -> Sequence[Person]:
+    return sync.lookup(installation, outbound, query)

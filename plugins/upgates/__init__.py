@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from app.sdk import (
     Answer,
+    Batch,
     Claims,
     Document,
     Documents,
@@ -17,6 +19,7 @@ from app.sdk import (
     Installations,
     Outbound,
     Outcome,
+    Person,
     Registration,
     Setting,
     Settings,
@@ -24,7 +27,7 @@ from app.sdk import (
     hookimpl,
 )
 
-from . import api, proof, schemas
+from . import api, proof, schemas, sync
 
 DONE = Answer.json({"error": False})
 
@@ -87,3 +90,13 @@ def webhook(verified: Verified) -> Outcome:
 @hookimpl
 def probe(installation: Installation, outbound: Outbound) -> Health:
     return api.health_of(installation, outbound)
+
+
+@hookimpl
+def pull(installation: Installation, outbound: Outbound, cursor: str, now: datetime) -> Batch:
+    return sync.pull(installation, outbound, cursor, now)
+
+
+@hookimpl
+def lookup(installation: Installation, outbound: Outbound, query: str) -> Sequence[Person]:
+    return sync.lookup(installation, outbound, query)

@@ -6,9 +6,12 @@ import base64
 import hashlib
 import json
 import secrets
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs
@@ -27,12 +30,111 @@ TOWNS = ("Brno", "Plzeň", "Žilina", "Olomouc", "Košice")
 COMPANIES = ("", "", "Pekárna U Mlýna s.r.o.", "", "Kola Šumava a.s.")
 
 
+TOGETHER = 3  # "3 concurrent requests, else 429" (4.4)
+PRAGUE = ZoneInfo("Europe/Prague")
+JANUARY = datetime(2026, 1, 1, 9, tzinfo=PRAGUE)
+FEBRUARY = datetime(2026, 2, 1, 12, tzinfo=PRAGUE)
+
+
+class Traffic:
+    """How many calls came together, and how many within any window of time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._times: list[float] = []
+        self.together = self.peak_together = 0
+
+    @contextmanager
+    def call(self) -> Iterator[int]:
+        """One call under way; how many are under way with it, this one included."""
+        with self._lock:
+            self._times.append(self._clock())
+            self.together += 1
+            self.peak_together = max(self.peak_together, self.together)
+            together = self.together
+        try:
+            yield together
+        finally:
+            with self._lock:
+                self.together -= 1
+
+    def busiest(self, per: float) -> int:
+        """The most calls that came within any ``per`` seconds."""
+        times = list(self._times)
+        return max((at + 1 - bisect_right(times, now - per) for at, now in enumerate(times)), default=0)
+
+
+class Records:
+    """Customers or orders by their number: made when asked for, with what a test changed laid over."""
+
+    def __init__(self, size: int, make: Callable[[int], dict[str, Any]], moment: Callable[[int], datetime]) -> None:
+        self.size, self._make, self._moment = size, make, moment
+        self._lock = threading.Lock()
+        self._numbers: dict[int, None] = {}
+        self._made = False
+        self._laid_over: dict[int, dict[str, Any]] = {}
+        self._asked: dict[str, list[int]] = {}  # what was found since the last change
+
+    @property
+    def numbers(self) -> dict[int, None]:
+        """The numbers of all there are, in the order of the list."""
+        with self._lock:
+            if not self._made:
+                self._numbers, self._made = dict.fromkeys(range(1, self.size + 1)), True
+        return self._numbers
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        return self._laid_over.get(number) or self._make(number)
+
+    def add(self, fields: Mapping[str, Any]) -> int:
+        number = max(self.numbers, default=0) + 1
+        self.numbers[number] = None
+        self.change(number, fields)
+        return number
+
+    def change(self, number: int, fields: Mapping[str, Any]) -> None:
+        self._laid_over[number] = self[number] | dict(fields)
+        self._asked = {}
+
+    def remove(self, number: int) -> None:
+        del self.numbers[number]
+        self._asked = {}
+
+    def moment(self, number: int) -> datetime:
+        """When the record was last updated."""
+        if number in self._laid_over:
+            return datetime.fromisoformat(self._laid_over[number]["last_update_time"])
+        return self._moment(number)
+
+    def found(self, query: Mapping[str, str]) -> list[int]:
+        """The numbers that the filters leave, in the order asked for."""
+        asked = str(sorted((name, value) for name, value in query.items() if name != "page"))
+        if asked not in self._asked:
+            self._asked[asked] = self._search(query)
+        return self._asked[asked]
+
+    def _search(self, query: Mapping[str, str]) -> list[int]:
+        numbers = list(self.numbers)
+        if since := query.get("last_update_time_from"):
+            start = datetime.fromisoformat(since)
+            numbers = [number for number in numbers if self.moment(number) >= start]
+        for name in FILTERS:
+            if wanted := query.get(name, ""):
+                numbers = [number for number in numbers if matches(self[number], name, wanted)]
+        if query.get("order_by") == "last_update_time":
+            numbers.sort(key=self.moment, reverse=query.get("order_dir") == "desc")
+        return numbers
+
+
 class Simulator(simulation.Simulator):
-    """One Upgates shop.
+    """One Upgates shop with ``size`` customers and three orders for every two of them.
 
     ``behaviour`` makes the API misbehave: per resource (``status``, ``owner``, ``customers``, ``orders``, ``key``, or
-    ``*`` for all) a status number, a `Reply` to give instead, ``"hang"`` (nothing for ``hang_seconds``) or a function
-    of the `Call`. ``{"keeps_access": True}`` lets the credentials live on after an uninstall.
+    ``*`` for all) a status number, a `Reply` to give instead, ``"html"``, ``"hang"`` (nothing for ``hang_seconds``, or
+    until `release` is set) or a function of the `Call`, where None stands for the genuine answer.
+    ``{"keeps_access": True}`` lets the credentials live on after an uninstall. ``lies`` puts wrong numbers into a
+    list's pagination. ``enforced`` refuses a fourth call at once; how many came together is counted always.
+    ``clock`` tells the time.
     """
 
     connector = "upgates"
@@ -41,8 +143,70 @@ class Simulator(simulation.Simulator):
     def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
         super().__init__(host, keys, home)
         self.behaviour: dict[str, Any] = {}
+        self.lies: dict[str, dict[str, Any]] = {}
+        self.release = threading.Event()
+        self.enforced = False
+        self.traffic = Traffic()
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.size = 40
         self.access: tuple[str, str] | None = (keys["api_user"], keys["api_key"])
+
+    @property
+    def size(self) -> int:
+        """How many customers there are from the beginning; setting it makes the shop anew."""
+        return self._size
+
+    @size.setter
+    def size(self, size: int) -> None:
+        self._size = size
+        self.customers = Records(size, customer, customer_moment)
+        self.orders = Records(size * 3 // 2, lambda number: order(number, customer(buyer(number, size))), order_moment)
+
+    @property
+    def peak_together(self) -> int:
+        """The most calls that ever were under way at once."""
+        return self.traffic.peak_together
+
+    def busiest(self, per: float = 1.0) -> int:
+        """The most calls that came within any ``per`` seconds."""
+        return self.traffic.busiest(per)
+
+    def received(self, call: Call) -> Reply:
+        """Count a call of the host, and answer it unless too many are under way."""
+        with self.traffic.call() as together:
+            if self.enforced and together > TOGETHER:
+                self.calls.append(call)
+                return over_limit(f"{self.clock() + timedelta(seconds=2):%a, %d %b %Y %H:%M:%S} GMT")
+            return super().received(call)
+
+    def add(self, **fields: Any) -> int:
+        """A new customer; returns the ``customer_id``."""
+        number = self.customers.add(self.now())
+        self.customers.change(number, fields)
+        return 1000 + number
+
+    def change(self, customer_id: int, **fields: Any) -> None:
+        """Change some fields of a customer."""
+        self.customers.change(customer_id - 1000, self.now() | fields)
+
+    def remove(self, customer_id: int) -> None:
+        """Delete a customer, of which no list tells."""
+        self.customers.remove(customer_id - 1000)
+
+    def add_order(self, customer_id: int, **fields: Any) -> int:
+        """A new order of a customer; returns its number in the box."""
+        number = self.orders.add(self.now())
+        made = order(number, self.customers[customer_id - 1000])
+        self.orders.change(number, made | self.now() | {"creation_time": self.now()["last_update_time"]} | fields)
+        return number
+
+    def change_order(self, number: int, **fields: Any) -> None:
+        """Change some fields of an order."""
+        self.orders.change(number, self.now() | fields)
+
+    def now(self) -> dict[str, str]:
+        """The time of a change, as the shop writes it."""
+        return {"last_update_time": self.clock().astimezone(PRAGUE).isoformat(timespec="seconds")}
 
     @classmethod
     def make_keys(cls) -> dict[str, Any]:
@@ -100,15 +264,16 @@ class Simulator(simulation.Simulator):
     def answer(self, call: Call) -> Reply:
         name = call.path.rstrip("/").rpartition("/")[2]
         wrong = self.behaviour.get(name, self.behaviour.get("*"))
+        wrong = wrong(call) if callable(wrong) else wrong
         if wrong is not None:
-            return self._misbehave(wrong, call)
+            return self._misbehave(wrong)
         if name == "key":
             return Reply(200, self.keys["public_key"].encode(), "application/x-pem-file")
         resources: dict[str, Callable[[Call], Any]] = {
             "status": self._status,
             "owner": self._owner,
-            "customers": lambda call: page("customers", customers(self.size), call),
-            "orders": lambda call: page("orders", orders(self.size), call),
+            "customers": lambda call: page("customers", self.customers, call) | self.lies.get("customers", {}),
+            "orders": lambda call: page("orders", self.orders, call) | self.lies.get("orders", {}),
         }
         if not self._allowed(call):
             return reply({"message": "Unauthorized"}, 401)
@@ -143,14 +308,15 @@ class Simulator(simulation.Simulator):
             access = (self.keys["api_user"], self.keys["api_key"])
         return access is not None and call.headers.get("authorization") == basic(*access)
 
-    def _misbehave(self, wrong: Any, call: Call) -> Reply:
+    def _misbehave(self, wrong: Any) -> Reply:
         if wrong == "hang":
-            time.sleep(self.behaviour.get("hang_seconds", 30))
+            self.release.wait(self.behaviour.get("hang_seconds", 30))
             return reply({"message": "Late"}, 504)
+        if wrong == "html":
+            return Reply(200, b"<!doctype html><h1>Obchod</h1>", "text/html")
         if isinstance(wrong, Reply):
             return wrong
-        made = wrong(call) if callable(wrong) else reply({"message": "Error"}, wrong)
-        return made if isinstance(made, Reply) else reply(made)
+        return reply({"message": "Error"}, wrong) if isinstance(wrong, int) else reply(wrong)
 
     def _status(self, call: Call) -> Mapping[str, Any]:
         services = [{"service": s, "url": f"/{s}", "privilege": "readonly"} for s in ("customers", "orders", "owner")]
@@ -180,32 +346,52 @@ def basic(user: str, key: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{key}".encode()).decode()
 
 
-def page(name: str, items: Sequence[Mapping[str, Any]], call: Call) -> dict[str, Any]:
-    """One page of 100, filtered by ``last_update_time_from``."""
+def over_limit(retry_after: str = "") -> Reply:
+    """A refusal for now; ``retry_after`` as an HTTP date or as seconds."""
+    headers = {"Retry-After": retry_after} if retry_after else {}
+    return Reply(429, php_json({"message": "Too many requests"}), headers=headers)
+
+
+def moved(api_url: object) -> Reply:
+    """The shop is on another server: "no Location header, JSON body {"api_url"}" (4.2)."""
+    return reply({"api_url": api_url}, 301)
+
+
+FILTERS = ("email", "phone", "company_name")
+
+
+def matches(item: Mapping[str, Any], name: str, wanted: str) -> bool:
+    """Whether a customer is one of those a filter means."""
+    if name == "email":
+        return bool(item["login"]["email"] == wanted)
+    if name == "phone":
+        return wanted.lstrip("+") in "".join(filter(str.isdigit, item["communication"]["phone"]))
+    return wanted.casefold() in str((item["company"] or {}).get("name", "")).casefold()
+
+
+def page(name: str, records: Records, call: Call) -> dict[str, Any]:
+    """One page of 100, filtered and sorted as asked."""
     query = {key: values[-1] for key, values in parse_qs(call.query).items()}
-    if since := query.get("last_update_time_from"):
-        start = datetime.fromisoformat(since)
-        items = [item for item in items if datetime.fromisoformat(item["last_update_time"]) >= start]
-    number = int(query.get("page", "1"))
-    shown = items[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    numbers, at = records.found(query), int(query.get("page", "1"))
+    shown = [records[number] for number in numbers[(at - 1) * PAGE_SIZE : at * PAGE_SIZE]]
     return {
-        "current_page": number,
+        "current_page": at,
         "current_page_items": len(shown),
-        "number_of_pages": -(-len(items) // PAGE_SIZE),
-        "number_of_items": len(items),
+        "number_of_pages": -(-len(numbers) // PAGE_SIZE),
+        "number_of_items": len(numbers),
         name: shown,
     }
 
 
-def customers(size: int) -> list[dict[str, Any]]:
-    """``size`` people, the same ones each time."""
-    return [customer(number) for number in range(1, size + 1)]
+def customer_moment(number: int) -> datetime:
+    """When a customer was last updated: some time in January, in no order."""
+    return JANUARY + timedelta(minutes=number * 61 % 43_200)
 
 
 def customer(number: int) -> dict[str, Any]:
     """One customer as ``GET /customers`` lists it: the e-mail sits in ``login``."""
     company = COMPANIES[number % len(COMPANIES)]
-    moment = datetime(2026, 1, 1, 9, tzinfo=ZoneInfo("Europe/Prague")) + timedelta(hours=number)
+    moment = customer_moment(number)
     town = TOWNS[number % len(TOWNS)]
     return {
         "customer_id": 1000 + number,
@@ -227,14 +413,19 @@ def customer(number: int) -> dict[str, Any]:
     }
 
 
-def orders(size: int) -> list[dict[str, Any]]:
-    """Three orders for every two people."""
-    return [order(number, customer(number * 2 // 3 % size + 1)) for number in range(1, size * 3 // 2 + 1)]
+def buyer(number: int, size: int) -> int:
+    """Whose an order is: three for every two people."""
+    return number * 2 // 3 % size + 1
 
 
-def order(number: int, buyer: Mapping[str, Any]) -> dict[str, Any]:
+def order_moment(number: int) -> datetime:
+    """When an order was last updated: some time in February."""
+    return FEBRUARY + timedelta(minutes=number * 67 % 28_800)
+
+
+def order(number: int, owner: Mapping[str, Any]) -> dict[str, Any]:
     """One order as ``GET /orders`` lists it."""
-    moment = datetime(2026, 2, 1, 12, tzinfo=ZoneInfo("Europe/Prague")) + timedelta(hours=5 * number)
+    moment = order_moment(number)
     name = f"O{2600000 + number}"
     return {
         "order_number": name,
@@ -244,8 +435,8 @@ def order(number: int, buyer: Mapping[str, Any]) -> dict[str, Any]:
         "status_id": number % 3 + 1,
         "status": ("Přijatá", "Odeslaná", "Vyřízená")[number % 3],
         "order_total": round(199 + number * 87.5, 2),
-        "creation_time": moment.isoformat(),
-        "last_update_time": (moment + timedelta(hours=2)).isoformat(),
+        "creation_time": (moment - timedelta(hours=2)).isoformat(),
+        "last_update_time": moment.isoformat(),
         "admin_url": f"https://demo-shop.admin.s1.upgates.com/orders/edit-order/default/{number}",
-        "customer": {"customer_id": buyer["customer_id"], "email": buyer["login"]["email"]},
+        "customer": {"customer_id": owner["customer_id"], "email": owner["login"]["email"]},
     }

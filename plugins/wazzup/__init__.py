@@ -18,6 +18,7 @@ from app.sdk import (
     Outbound,
     Outcome,
     Page,
+    Person,
     Registration,
     Setting,
     Settings,
@@ -25,7 +26,7 @@ from app.sdk import (
     hookimpl,
 )
 
-from . import api, proof, schemas
+from . import api, proof, schemas, sync
 
 
 @hookimpl
@@ -55,7 +56,8 @@ def install(verified: Verified, settings: Settings, links: Links, outbound: Outb
     title = f"Wazzup {account}".strip()
     tenant = account or "key-" + hashlib.sha256(key.encode()).hexdigest()[:32]
     reply = Page("connected", {"title": title})
-    return Registration(tenant, title, reply, settings["api_url"], credentials={"api_key": key}, proven=True)
+    credentials, facts = {"api_key": key}, {"webhook_origin": links.public_url}
+    return Registration(tenant, title, reply, settings["api_url"], "", credentials, facts, proven=True)
 
 
 @hookimpl
@@ -66,8 +68,14 @@ def webhook(verified: Verified, links: Links, people: Directory) -> Outcome:
 
 @hookimpl
 def probe(installation: Installation, settings: Settings, outbound: Outbound) -> Health:
-    """Ask whether the API key lives."""
-    return api.health(outbound, settings, installation.secret("api_key"))
+    """Ask whether the API key lives, and whether the webhooks still come to us."""
+    return api.health(outbound, settings, installation.secret("api_key"), installation.facts.get("webhook_origin", ""))
+
+
+@hookimpl
+def push(installation: Installation, settings: Settings, outbound: Outbound, people: Sequence[Person]) -> None:
+    """Hand people over as contacts, and their orders as deals."""
+    sync.push(outbound, settings, installation.secret("api_key"), people)
 
 
 @hookimpl

@@ -67,13 +67,28 @@ def subscribe(outbound: Outbound, settings: Settings, key: str, uri: str) -> Non
         raise UpstreamFailed("subscribe_failed", REFUSED.get(code_of(response).replace("_", "").lower()))
 
 
-def health(outbound: Outbound, settings: Settings, key: str) -> Health:
-    """Dead only on 401, "the documented answer for a wrong key" (7)."""
+def health(outbound: Outbound, settings: Settings, key: str, origin: str = "") -> Health:
+    """Dead only on 401, "the documented answer for a wrong key" (7); replaced where the webhooks go elsewhere.
+
+    "Other `webhooksUri` than yours -> somebody replaced it": ``origin`` is ours, and empty tells nothing.
+    """
     try:
-        status = call(outbound, settings, key, "GET", "/webhooks").status if key else 0
+        response = call(outbound, settings, key, "GET", "/webhooks") if key else Response(0)
     except UpstreamFailed:
         return Health.UNSURE
-    return {200: Health.ALIVE, 401: Health.DEAD}.get(status, Health.UNSURE)
+    if response.status == 200 and origin and not is_ours(response, origin):
+        return Health.REPLACED
+    return {200: Health.ALIVE, 401: Health.DEAD}.get(response.status, Health.UNSURE)
+
+
+def is_ours(response: Response, origin: str) -> bool:
+    """Whether `webhooksUri` lies below ``origin``; an answer that cannot be read says nothing against it."""
+    try:
+        uri = response.json()["webhooksUri"]
+    except (UpstreamFailed, LookupError, TypeError):
+        return True
+    told = uri.strip().lower() if isinstance(uri, str) else ""
+    return not told or told.startswith(origin.rstrip("/").lower() + "/")
 
 
 def code_of(response: Response) -> str:

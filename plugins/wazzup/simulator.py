@@ -7,7 +7,10 @@ import hmac
 import json
 import secrets
 import threading
-from collections.abc import Mapping
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -21,13 +24,19 @@ from app.sdk.simulation import Call, Outgoing, Reply
 CHANNEL = "01e9d92c-3f8f-4a8d-9e5b-bde5ebb22e10"
 LARGEST_BATCH = 100
 LONGEST_URI = 200
+MOST_CALLS, WINDOW = 500, 5.0  # "500 requests per 5 s": here in any 5 s, which is stricter than a counter that is reset
+CHAT_TYPES = {"whatsapp", "whatsgroup", "viber", "instagram", "telegram", "telegroup", "vk", "avito", "max", "maxgroup"}
 FLAGS = ("messagesAndStatuses", "contactsAndDealsCreation", "channelsUpdates", "templateStatus")
 CALLBACK = {"Content-Type": "application/json; charset-utf-8"}  # the platform's own, malformed parameter
 
 
 @dataclass(slots=True)
 class Connection:
-    """What the platform keeps of one customer's account; ``pushed`` holds entities by kind and id."""
+    """What the platform keeps of one customer's account.
+
+    ``pushed`` holds entities by kind and id, ``batches`` every batch that was taken, as its kind and its ids in order,
+    ``moments`` when each call under the key came (a call that was turned away with 429, too).
+    """
 
     account: str
     crm_key: str
@@ -35,13 +44,34 @@ class Connection:
     uri: str = ""
     subscriptions: dict[str, bool] = field(default_factory=dict)
     pushed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    batches: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+
+    def admits(self, now: float) -> bool:
+        """Note a call; False when it is one too many within the window."""
+        self.moments.append(now)
+        return len(self.moments) <= MOST_CALLS or self.moments[-MOST_CALLS - 1] <= now - WINDOW
+
+    def ids(self, kind: str) -> list[str]:
+        """Every id of that kind in the order of its arrival, as often as it was pushed."""
+        return [id for name, ids in list(self.batches) if name == kind for id in ids]
+
+    def times(self, kind: str) -> Counter[str]:
+        """How often each id of that kind was pushed."""
+        return Counter(self.ids(kind))
+
+    def busiest(self, seconds: float = WINDOW) -> int:
+        """The most calls that came in any window of so many seconds."""
+        moments = sorted(self.moments)
+        return max((i + 1 - bisect_right(moments, at - seconds) for i, at in enumerate(moments)), default=0)
 
 
 class Simulator(simulation.Simulator):
     """The platform with one customer's account; ``home`` + `/v3` is its API.
 
     ``behaviour`` bends the answer to ``"POST connect"``, ``"PATCH webhooks"`` and so on: a status, ``"html"``,
-    ``"hang"`` (until `release` is set), a mapping (told as JSON with 200) or a `Reply`.
+    ``"hang"`` (until `release` is set), a mapping (told as JSON with 200), a `Reply`, a function of the `Call` that
+    returns one of these, or a list of them, of which each is used up by one call. None is the genuine answer.
     """
 
     connector = "wazzup"
@@ -55,6 +85,7 @@ class Simulator(simulation.Simulator):
         self.connections: dict[str, Connection] = {}
         self.used: set[str] = set()
         self.lock = threading.Lock()
+        self.clock: Callable[[], float] = time.monotonic
 
     @classmethod
     def make_keys(cls) -> dict[str, Any]:
@@ -90,6 +121,10 @@ class Simulator(simulation.Simulator):
     def disconnect(self) -> None:
         """The customer removes the integration: its key is wrong from now on, and no webhook comes any more."""
         self.connections.clear()
+
+    def take_over(self, uri: str = "https://another-tool.example/hook") -> None:
+        """Another tool sets its own webhook: "one address per integration", so ours gets nothing any more (2.5)."""
+        self.connection.uri = uri
 
     # What the platform sends
 
@@ -164,20 +199,31 @@ class Simulator(simulation.Simulator):
     def answer(self, call: Call) -> Reply:
         """Play the API; a bent answer comes first."""
         route = f"{call.method} {call.path.rpartition('/v3/')[2]}"
-        if route in self.behaviour:
-            return self.bent(self.behaviour[route])
+        key = call.headers.get("authorization", "").removeprefix("Bearer ")
+        with self.lock:
+            connection = self.connections.get(key)
+            admitted = connection is None or connection.admits(self.clock())
+        if (how := self.bend(route, call)) is not None:
+            return self.bent(how)
+        if not admitted:
+            return Reply(429)
         try:
             body = json.loads(call.body or b"null")
         except ValueError:
             return failed(400, "VALIDATION_ERROR")
         if route == "POST connect":
             return self.connect(body if isinstance(body, dict) else {})
-        key = call.headers.get("authorization", "").removeprefix("Bearer ")
         if route in {"POST marketplace", "PATCH marketplace", "POST wauth"}:
             return self.partner(route, dict(body or {})) if same(key, self.developer_key) else Reply(401)
-        with self.lock:
-            connection = self.connections.get(key)
         return self.known(route, connection, body) if connection else Reply(401)
+
+    def bend(self, route: str, call: Call) -> Any:
+        """What a test asked for this one call; None for the genuine answer."""
+        how = self.behaviour.get(route)
+        if isinstance(how, list):
+            with self.lock:
+                how = how.pop(0) if how else None
+        return how(call) if callable(how) else how
 
     def bent(self, how: Any) -> Reply:
         """The answer a test asked for."""
@@ -237,7 +283,8 @@ class Simulator(simulation.Simulator):
             case "PATCH webhooks":
                 return self.subscribe(connection, body if isinstance(body, dict) else {})
             case "POST users" | "POST contacts" | "POST deals" | "POST pipelines":
-                return push(connection.pushed.setdefault(route.removeprefix("POST "), {}), body)
+                with self.lock:
+                    return push(connection, route.removeprefix("POST "), body)
         return failed(404, "NOT_FOUND")
 
     def subscribe(self, connection: Connection, body: Mapping[str, Any]) -> Reply:
@@ -278,8 +325,9 @@ class Form(HTMLParser):
             self.inside, self.done = False, True
 
 
-def push(held: dict[str, Any], items: Any) -> Reply:
+def push(connection: Connection, kind: str, items: Any) -> Reply:
     """Upsert by id, all or nothing: at most 100, and "two items with the same id in one batch = 500" (2)."""
+    held = connection.pushed.setdefault(kind, {})
     if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("id") for item in items):
         return failed(400, "VALIDATION_ERROR")
     if len(items) > LARGEST_BATCH:
@@ -287,8 +335,76 @@ def push(held: dict[str, Any], items: Any) -> Reply:
     fresh = {str(item["id"]): item for item in items}
     if len(fresh) < len(items):
         return failed(500, "INTERNAL_ERROR")
+    wrong = [
+        {"index": index, "fields": names} for index, item in enumerate(items) if (names := wrong_fields(kind, item))
+    ]
+    if wrong:
+        return failed(400, f"INVALID_{kind.upper()}_DATA", wrong)
     held.update(fresh)
+    connection.batches.append((kind, tuple(fresh)))
     return Reply(200)
+
+
+def wrong_fields(kind: str, item: Mapping[str, Any]) -> list[str]:
+    """The fields that break a rule of 2.1 to 2.4. A responsible user or a contact that nobody knows is no mistake."""
+    return [name for name, fits in RULES[kind].items() if not fits(item.get(name))]
+
+
+def text_of(longest: int, required: bool = True) -> Callable[[Any], bool]:
+    """Text of at most ``longest`` UTF-16 units; one that is not required may be absent, yet not empty."""
+
+    def fits(value: Any) -> bool:
+        if value is None:
+            return not required
+        return isinstance(value, str) and 0 < len(value.encode("utf-16-le", "surrogatepass")) <= 2 * longest
+
+    return fits
+
+
+def list_of(fits: Callable[[Any], bool], most: int) -> Callable[[Any], bool]:
+    """A list of 1 to ``most``."""
+    return lambda value: isinstance(value, list) and 0 < len(value) <= most and all(map(fits, value))
+
+
+def is_chat(value: Any) -> bool:
+    """A chat: whatsapp and viber are named by "digits only, country code, no +" (2.2)."""
+    if not isinstance(value, dict) or value.get("chatType") not in CHAT_TYPES or not text_of(200)(value.get("chatId")):
+        return False
+    digits = value["chatId"]
+    return value["chatType"] not in {"whatsapp", "viber"} or (
+        digits.isascii() and digits.isdigit() and digits[0] != "0"
+    )
+
+
+def is_stage(value: Any) -> bool:
+    """A stage of a pipeline."""
+    return isinstance(value, dict) and text_of(100)(value.get("id")) and text_of(100)(value.get("name"))
+
+
+# Where the documents disagree, the stricter number.
+RULES: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
+    "users": {"id": text_of(64), "name": text_of(150)},
+    "contacts": {
+        "id": text_of(64),
+        "responsibleUserId": text_of(100),
+        "name": text_of(200),
+        "contactData": list_of(is_chat, 100),
+        "uri": text_of(LONGEST_URI, required=False),
+    },
+    "deals": {
+        "id": text_of(64),
+        "responsibleUserId": text_of(100),
+        "name": text_of(200),
+        "uri": text_of(LONGEST_URI),
+        "contacts": list_of(text_of(64), 10),
+        "closed": lambda value: isinstance(value, bool),
+    },
+    "pipelines": {
+        "id": text_of(100),
+        "name": text_of(100),
+        "stages": lambda value: value is None or list_of(is_stage, 100)(value),
+    },
+}
 
 
 def told(value: Mapping[str, Any], status: int = 200) -> Reply:
@@ -296,7 +412,7 @@ def told(value: Mapping[str, Any], status: int = 200) -> Reply:
     return Reply(status, json.dumps(value).encode())
 
 
-def failed(status: int, code: str, data: Mapping[str, str] | None = None) -> Reply:
+def failed(status: int, code: str, data: object = None) -> Reply:
     """An error in the common shape (5.5)."""
     return told({"error": code, "description": "Something is wrong.", **({"data": data} if data else {})}, status)
 

@@ -39,6 +39,7 @@ QUICK = os.environ.get("QUICK") == "1"
 ROUNDS = 5 if QUICK else 15
 REQUESTS = 40 if QUICK else 150
 WARM_UP = 5
+PEOPLE = 2000
 
 
 def bare_view(folder: Path, stage: Stage) -> Flask:
@@ -51,7 +52,14 @@ def bare_view(folder: Path, stage: Stage) -> Flask:
     store.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;")
     store.execute("CREATE TABLE ticket (digest TEXT PRIMARY KEY, shop TEXT, expires REAL)")
     store.execute("CREATE TABLE seen (digest TEXT PRIMARY KEY, action TEXT)")
-    people = sqlite3.connect(stage.folder / "stallholder-mirror.db", check_same_thread=False)
+    store.execute(
+        "CREATE TABLE word (workspace TEXT, word TEXT, id INTEGER, name TEXT, PRIMARY KEY (workspace, word, id))"
+    )
+    workspace = stage.settings["WORKSPACE"]
+    store.executemany(
+        "INSERT INTO word VALUES (?, ?, ?, ?)",
+        [(workspace, word, n, f"Jana Nováková {n}") for n in range(PEOPLE) for word in ("jana", "novakova", str(n))],
+    )
 
     @app.post("/open")
     def open_shop() -> Any:
@@ -73,10 +81,9 @@ def bare_view(folder: Path, stage: Stage) -> Flask:
         if not hmac.compare_digest(hmac.digest(secret, signed.encode(), "sha256").hex(), given):
             return jsonify(status="error"), 403
         word = request.args["q"].lower()
-        rows = people.execute(
-            "SELECT DISTINCT p.id, p.name FROM term t JOIN person p ON p.id = t.person_id "
-            "WHERE t.workspace_id = ? AND t.term >= ? AND t.term < ? ORDER BY p.name LIMIT 20",
-            (stage.settings["WORKSPACE"], word, word + "\U0010ffff"),
+        rows = store.execute(
+            "SELECT id, name FROM word WHERE workspace = ? AND word >= ? AND word < ? ORDER BY name LIMIT 20",
+            (workspace, word, word + "\U0010ffff"),
         )
         return jsonify(results=[{"id": str(id), "name": name} for id, name in rows])
 
@@ -114,7 +121,7 @@ def prepare(folder: Path, stack: ExitStack) -> tuple[Stage, Any, Any]:
     app = stage.make_app()
     orlo = stage.connect_orlo()
     with app.app_context():
-        lines = (f'{{"external_id": "{n}", "name": "Jana Nováková {n}"}}' for n in range(2000))
+        lines = (f'{{"external_id": "{n}", "name": "Jana Nováková {n}"}}' for n in range(PEOPLE))
         file = folder / "people.jsonl"
         file.write_text("\n".join(lines), "utf-8")
         importing.import_file(file, orlo["workspace"])

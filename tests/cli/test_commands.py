@@ -154,3 +154,22 @@ def test_wazzups_own_commands_reach_wazzup(stage: Stage) -> None:
         "PATCH /v3/marketplace",
         "POST /v3/wauth",
     ]
+
+
+def test_a_workspace_is_exported_and_erased(stage: Stage) -> None:
+    orlo = stage.connect_orlo()
+    file = stage.folder / "people.jsonl"
+    file.write_text('{"external_id": "1", "name": "Jana", "orders": [{"number": "7", "total": "1.00"}]}\n', "utf-8")
+    stage.cli("people", "import", str(file), "--workspace", orlo["workspace"])
+    [line] = stage.cli("workspaces", "export", orlo["workspace"]).stdout.splitlines()
+    assert json.loads(line) == {
+        "external_id": "import:1",
+        "name": "Jana",
+        "orders": [{"number": "7", "total": "1.00"}],
+    }
+    assert stage.cli("workspaces", "erase", orlo["workspace"], check=False).returncode == 1, "it asks first"
+    stage.cli("workspaces", "erase", orlo["workspace"], "--yes")
+    assert stage.installations() == []
+    assert stage.cli("workspaces", "show", orlo["workspace"], check=False).returncode == 1
+    _, found = stage.simulators["orlo"].play("search", q="jana")
+    assert found.status_code == 404

@@ -69,7 +69,22 @@ ADDRESSES = [
     "https://shop.example/\njavascript:alert(1)",
 ]
 PAYLOADS = [*MARKUP, *ADDRESSES]
-ALLOWED = {"html", "head", "meta", "title", "link", "body", "main", "article", "header", "section", "div", "span", "p"}
+ALLOWED = {
+    "html",
+    "head",
+    "meta",
+    "title",
+    "link",
+    "body",
+    "main",
+    "article",
+    "header",
+    "section",
+    "div",
+    "span",
+    "p",
+    "progress",
+}
 ALLOWED |= {"h1", "h2", "ul", "li", "dl", "dt", "dd", "a", "img", "button", "form", "label", "input"}
 
 

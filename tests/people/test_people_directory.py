@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.core.database import reading
@@ -230,7 +230,13 @@ def reversed_text(date: str) -> tuple[int, ...]:
     return tuple(-ord(character) for character in date) or (1,)
 
 
-def test_the_statement_finds_what_the_slow_way_finds(mine: PeopleDirectory) -> None:
+@pytest.mark.parametrize("everybody", [True, False], ids=["everybody", "the-best"])
+def test_a_search_finds_what_the_slow_way_finds(
+    mine: PeopleDirectory, everybody: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once with all candidates read, and once as usual: of several words the order of the best is then a good guess."""
+    if everybody:
+        monkeypatch.setattr(directory_module, "SPARE", 300)
     made = random.Random(7)
     first, last = ["Jan", "Jana", "Иван", "Łukasz", "José"], ["Novák", "Nová", "Иванов", "O'Hara", "Jan"]
     people = [
@@ -261,7 +267,13 @@ def test_the_statement_finds_what_the_slow_way_finds(mine: PeopleDirectory) -> N
     with reading() as session:
         ids = {str(row.id): row.external_id for row in session.scalars(select(PersonRow))}
     for query in queries:
-        assert [ids[hit.id] for hit in mine.search(query, 100)] == expected(people, query)[:100], query
+        right = expected(people, query)
+        ids_found = [ids[hit.id] for hit in mine.search(query, 100 if everybody else 20)]
+        if everybody or len(query_words(query)) == 1:
+            assert ids_found == right[: len(ids_found)], query
+        assert len(ids_found) == min(len(right), 100 if everybody else 20), query
+        assert set(ids_found) <= set(right), query
+        assert ids_found[:1] == right[:1], query
 
 
 def check_isolation(directory: PeopleDirectory, foreign_id: str) -> None:
@@ -292,12 +304,14 @@ def test_a_directory_without_the_workspace_is_caught(
     mine: PeopleDirectory, foreign_id: str, id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Careless(PeopleDirectory):
-        def _mine(self, session: Session) -> ColumnElement[bool]:
-            return true()
+        def _mine(self, session: Session, rows: Iterable[Any]) -> list[Any]:
+            return list(rows)
 
     if id == "search":
         monkeypatch.setattr(Careless, "person", lambda self, id: None)
-        monkeypatch.setattr(directory_module, "found", lambda workspace, words: search.found("w2", words))
+        monkeypatch.setattr(
+            directory_module, "found", lambda session, workspace, *asked: search.found(session, "w2", *asked)
+        )
     with pytest.raises(AssertionError):
         check_isolation(Careless("w1"), foreign_id)
 
@@ -305,7 +319,9 @@ def test_a_directory_without_the_workspace_is_caught(
 def test_either_guard_of_the_search_holds_alone(
     mine: PeopleDirectory, foreign_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_module, "found", lambda workspace, words: search.found("w2", words))
+    monkeypatch.setattr(
+        directory_module, "found", lambda session, workspace, *asked: search.found(session, "w2", *asked)
+    )
     assert not mine.search("jan")
 
 
@@ -343,31 +359,31 @@ def test_the_host_hands_out_this_directory(mine: PeopleDirectory) -> None:
     assert names(services().directory("w1"), "jan") == [JAN.name]
 
 
-@pytest.mark.parametrize("host", ["sqlite"], indirect=True)
-def test_a_prefix_is_a_range_of_the_key(mine: PeopleDirectory) -> None:
-    with reading() as session, explained(session) as plan:
-        store_free = select(func.count()).select_from(search.found("w1", [("jan",), ("nov",)]))
-        session.execute(store_free)
-    assert len([line for line in plan if "(workspace_id=? AND term>? AND term<?)" in line]) == 2
-    assert not [line for line in plan if line.startswith(("SCAN term", "SCAN person"))]
+@pytest.mark.parametrize("kind", ["list", "range"])
+def test_a_list_is_read_from_the_index_in_its_own_order(mine: PeopleDirectory, kind: str) -> None:
+    """Best first without sorting, and without looking at a person."""
+    with reading() as session:
+        plan = explained(session, search._list(kind, 0).subquery().select())
+    assert not [line for line in plan if "person " in line or "Seq Scan" in line or line.startswith("SCAN term")]
+    if kind == "list":
+        assert not [line for line in plan if "B-TREE" in line or "Sort" in line]
 
 
-@contextmanager
-def explained(session: Session) -> Iterator[list[str]]:
-    """The query plan of the statements inside, filled when the block ends."""
-    plan: list[str] = []
-    execute = session.execute
+def test_a_plan_that_reads_everything_is_noticed(mine: PeopleDirectory) -> None:
+    with reading() as session:
+        plan = explained(session, select(TermRow.person_id).order_by(TermRow.rank))
+    assert [line for line in plan if "B-TREE" in line or "Sort" in line]
 
-    def explain(statement: object) -> None:
-        text = statement.compile(session.get_bind(PersonRow), compile_kwargs={"literal_binds": True})  # type: ignore[attr-defined]
-        raw = session.connection(bind_arguments={"mapper": PersonRow}).exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")
-        plan.extend(row[3] for row in raw)
 
-    session.execute = explain  # type: ignore[method-assign,assignment]
-    try:
-        yield plan
-    finally:
-        session.execute = execute  # type: ignore[method-assign]
+def explained(session: Session, statement: Select[Any]) -> list[str]:
+    """The lines of the database's own plan; sequential scans are out of the question for it, as in a large table."""
+    connection = session.connection(bind_arguments={"mapper": TermRow})
+    values = {"scope": 1, "term0": "a", "last0": "b", "bits0": 1, "read0": 1000, "wanted": 20}
+    text = statement.params(values).compile(connection.engine, compile_kwargs={"literal_binds": True})
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        return [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}")]
+    return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
 
 
 def test_nothing_of_the_forgotten_stays(mine: PeopleDirectory) -> None:

@@ -6,29 +6,16 @@ import pytest
 from sqlalchemy import select
 
 from app.core.database import reading
-from app.people import mirror
+from app.people import index
 from app.people.directory import IMPORT, PeopleDirectory
 from app.people.mirror import BATCH, Stored, count, forget, move, store
-from app.people.models import OrderRow, PersonRow, TermRow
-from app.people.terms import terms
+from app.people.models import OrderRow, PersonRow
 from app.sdk import Order, Person
+from tests.people.truth import check_terms_are_true
 
 
 def names(directory: PeopleDirectory, query: str) -> list[str]:
     return [hit.name for hit in directory.search(query)]
-
-
-def check_terms_are_true() -> None:
-    """Every term stands for what its person says now, in its person's workspace."""
-    with reading() as session:
-        rows = {row.id: row for row in session.scalars(select(PersonRow))}
-        kept = {(t.workspace_id, t.person_id, t.term, t.field) for t in session.scalars(select(TermRow))}
-    said = {
-        (row.workspace_id, row.id, term, field)
-        for row in rows.values()
-        for term, field in terms(Person("", row.name, row.email, row.phone, row.company)).items()
-    }
-    assert kept == said
 
 
 def test_a_store_counts_new_and_updated(mine: PeopleDirectory) -> None:
@@ -61,7 +48,7 @@ def test_a_term_that_moves_to_another_field_ranks_anew(mine: PeopleDirectory) ->
 
 def test_forgotten_terms_are_noticed(mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     store("w1", "shop1", [Person("1", "Old")])
-    monkeypatch.setattr(mirror, "_update_terms", lambda *anything: None)
+    monkeypatch.setattr(index, "update", lambda *anything: None)
     store("w1", "shop1", [Person("1", "New")])
     with pytest.raises(AssertionError):
         check_terms_are_true()

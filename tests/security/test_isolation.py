@@ -28,7 +28,7 @@ from app.core.models import CredentialRow, DataKeyRow, InstallationRow, LinkRow,
 from app.core.pipeline import Request
 from app.core.registry import Registry, discover, load
 from app.core.seal import SealBroken
-from app.jobs import worker
+from app.jobs import heartbeats, worker
 from app.pages import workspace
 from app.people import mirror
 from app.people.directory import PeopleDirectory
@@ -46,7 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         hosting(tmp_path_factory.mktemp("host") / "instance", tenants=4, METRICS_TOKEN=METRICS_TOKEN) as host,
         host.app.app_context(),
     ):
-        worker.beat("worker", datetime.now(UTC))
+        heartbeats.beat("worker", datetime.now(UTC))
         customers = [Customer(host, tenant, name) for tenant, name in zip(host.tenants, "ABCD", strict=True)]
         yield World(host, *customers)
 
@@ -149,7 +149,7 @@ def test_nobody_reads_or_changes_what_is_anothers(world: World, name: str) -> No
 
 
 def no_filter(world: World) -> tuple[Any, str, Any, str]:
-    return PeopleDirectory, "_mine", lambda self, session: PersonRow.id > 0, "GET /account/people/<id>"
+    return PeopleDirectory, "_mine", lambda self, session, rows: list(rows), "GET /account/people/<id>"
 
 
 def any_tenant(world: World) -> tuple[Any, str, Any, str]:
@@ -188,8 +188,8 @@ def whole_flow(world: World) -> None:
     host.ask(signed(world.d, "install", api_key="another-key"))
     host.ask(signed(world.d, "uninstall"))
     for minutes in (1, 90):
-        worker.round_of_duties("worker", now + timedelta(minutes=minutes))
-    worker.beat("worker", now)
+        worker.round_of_duties(now + timedelta(minutes=minutes))
+    heartbeats.beat("worker", now)
     printed = host.add("orlo", host.stage.simulators["orlo"].operator_fields())
     with reading() as session:
         added = session.get_one(InstallationRow, printed["id"])

@@ -34,7 +34,7 @@ NAMED_BY: dict[str, tuple[frozenset[str], ...]] = {
     "consent": (frozenset({"digest"}),),
     "person": (frozenset({"id"}), frozenset({"workspace_id"})),
     "person_order": (frozenset({"person_id"}),),
-    "term": (frozenset({"workspace_id"}), frozenset({"person_id"})),
+    "term": (frozenset({"scope"}), frozenset({"person_id"})),
 }
 # The host's own errands, which are nobody's: the verb, the table, what the condition looks at, what is learnt.
 # What is over is over for everybody; the worker asks whose turn it is; the operator counts.

@@ -1,4 +1,4 @@
-"""People, orders, terms."""
+"""People, orders, terms; how far their synchronisation is."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,6 +30,9 @@ def upgrade() -> None:
             sa.String(length=40).with_variant(sa.String(length=40, collation="C"), "postgresql"),
             nullable=False,
         ),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("contacts", sa.Text(), nullable=False),
+        sa.Column("rank", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
         sa.UniqueConstraint(
             "workspace_id", "source", "external_id", name=op.f("uq_person_workspace_id_source_external_id")
@@ -41,39 +44,75 @@ def upgrade() -> None:
         sa.Column(
             "person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
         ),
-        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("date", sa.String(length=40), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("total", sa.String(length=40), nullable=False),
         sa.Column("currency", sa.String(length=8), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("person_id", "position", name=op.f("pk_person_order")),
+        sa.PrimaryKeyConstraint("person_id", "number", name=op.f("pk_person_order")),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "term",
-        sa.Column("workspace_id", sa.String(length=32), nullable=False),
+        sa.Column("scope", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column(
             "term", sa.String(length=64).with_variant(sa.String(length=64, collation="C"), "postgresql"), nullable=False
         ),
+        sa.Column("rank", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column(
             "person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
         ),
-        sa.Column("field", sa.SmallInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "term", "person_id", name=op.f("pk_term")),
+        sa.Column("signature", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("scope", "term", "rank", "person_id", "signature", name=op.f("pk_term")),
         sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("term", schema=None) as batch_op:
-        batch_op.create_index("ix_term_person_id", ["person_id"], unique=False)
-
-    # ### end Alembic commands ###
+    op.create_table(
+        "sync",
+        sa.Column("installation_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("workspace_id", sa.String(length=32), nullable=False),
+        sa.Column("connector", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("ticket", sa.String(length=32), nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("live_since", sa.DateTime(), nullable=True),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.Column("reason", sa.String(length=300), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("refusals", sa.Integer(), nullable=False),
+        sa.Column("refused_at", sa.DateTime(), nullable=True),
+        sa.Column("next_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("installation_id", "kind", name=op.f("pk_sync")),
+    )
+    op.create_index("ix_sync_kind_next_at", "sync", ["kind", "next_at"])
+    op.create_table(
+        "pushed",
+        sa.Column("installation_id", sa.String(length=32), nullable=False),
+        sa.Column(
+            "person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("mark", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("installation_id", "person_id", name=op.f("pk_pushed")),
+    )
+    op.create_index("ix_pushed_installation_id_mark", "pushed", ["installation_id", "mark"])
+    op.create_table(
+        "pace",
+        sa.Column("installation_id", sa.String(length=32), nullable=False),
+        sa.Column("slot", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("free_at", sa.Float(precision=53), nullable=False),
+        sa.Column("held_until", sa.Float(precision=53), nullable=False),
+        sa.PrimaryKeyConstraint("installation_id", "slot", name=op.f("pk_pace")),
+    )
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("term", schema=None) as batch_op:
-        batch_op.drop_index("ix_term_person_id")
-
+    op.drop_table("pace")
+    op.drop_table("pushed")
+    op.drop_table("sync")
     op.drop_table("term")
     op.drop_table("person_order")
     op.drop_table("person")

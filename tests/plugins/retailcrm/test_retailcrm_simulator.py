@@ -122,4 +122,14 @@ def test_the_hooks_fit_the_contract() -> None:
     manager.register(connector)
     manager.check_pending()
     names = [caller.name for caller in manager.get_hookcallers(connector) or ()]
-    assert sorted(names) == ["describe", "install", "open", "settings", "verify", "webhook"]
+    assert sorted(names) == [
+        "describe",
+        "install",
+        "lookup",
+        "open",
+        "probe",
+        "pull",
+        "settings",
+        "verify",
+        "webhook",
+    ]

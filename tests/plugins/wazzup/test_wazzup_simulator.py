@@ -254,11 +254,18 @@ def test_the_commands_reach_the_platform(host: Host, simulator: Simulator) -> No
     assert host.install(simulator, link.partition("=")[2]).proven
 
 
+def entity(id: str) -> dict[str, Any]:
+    """What passes as a user, a contact, a deal and a pipeline alike: unknown fields are no mistake."""
+    chats = [{"chatType": "whatsapp", "chatId": "79001234567"}]
+    owned = {"responsibleUserId": "u", "uri": "https://hub.example/", "contacts": ["c"], "closed": False}
+    return {"id": id, "name": "A", "contactData": chats, **owned}
+
+
 BATCHES = {
-    "one": ([{"id": "a"}], 200),
-    "a hundred": ([{"id": str(number)} for number in range(100)], 200),
-    "too many": ([{"id": str(number)} for number in range(101)], 400),
-    "twice": ([{"id": "a"}, {"id": "a"}], 500),
+    "one": ([entity("a")], 200),
+    "a hundred": ([entity(str(number)) for number in range(100)], 200),
+    "too many": ([entity(str(number)) for number in range(101)], 400),
+    "twice": ([entity("a"), entity("a")], 500),
     "no id": ([{"name": "a"}], 400),
     "no array": ({"id": "a"}, 400),
 }

@@ -1,0 +1,140 @@
+"""The engine of durable work: DBOS, embedded in each worker. Only workers import this module."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+from flask import Flask
+from sqlalchemy import Engine as SqlEngine
+
+from app.core.database import db
+from app.core.manifest import Limits
+from app.jobs.kinds import HOUSE, Run, kinds_of
+from app.jobs.storage import SCHEMA, jobs_engine
+
+# Stays when the code changes, so that a new release goes on with the runs it finds; changes with `_perform`'s shape.
+VERSION = "1"
+# One run ends after so many steps and is derived anew: others get their turn, and its notes stay few.
+MOST_STEPS = 100
+# Runs of one connector that one worker works on at once.
+AT_ONCE = 8
+THREADS = 64
+POLL_SECONDS = 0.2
+ENDING_SECONDS = 20
+OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+PAGE = 1000
+
+
+class Engine:
+    """This process's engine; ``name`` is its executor id. ``ended`` is called when a run has ended."""
+
+    def __init__(self, app: Flask, name: str, ended: Callable[[], None] = lambda: None) -> None:
+        self._app = app
+        self._name = name
+        self._ended = ended
+        self._stopping = threading.Event()
+        self._storage: SqlEngine | None = None
+        self._run: Callable[[str, str, str, str], None] = self._perform
+
+    def start(self, queues: Mapping[str, Limits]) -> None:
+        """Launch, and hold each connector's queue to its limits, the installation being the partition."""
+        with self._app.app_context():
+            self._storage = jobs_engine(db.engine.url)
+        DBOS(config=configuration(self._name, self._storage))
+        self._run = DBOS.workflow(name="run")(plain(self._perform))
+        DBOS.launch()
+        for name, limits in queues.items():
+            DBOS.register_queue(
+                name,
+                worker_concurrency=AT_ONCE,
+                partition_concurrency=limits.together,
+                partition_limiter={"limit": limits.rate, "period": limits.per},
+                polling_interval_sec=POLL_SECONDS,
+            )
+        DBOS.register_queue(HOUSE, worker_concurrency=1, partition_concurrency=1, polling_interval_sec=1.0)
+
+    def enqueue(self, run: Run) -> None:
+        """Have the run done by some worker; a run that is known already is not done again."""
+        with SetWorkflowID(run.id), SetEnqueueOptions(queue_partition_key=run.subject):
+            DBOS.enqueue_workflow(run.queue, self._run, run.kind, run.queue, run.subject, run.ticket)
+
+    def endings(self, runs: Iterable[Run]) -> dict[str, str]:
+        """Of these runs' ids those that are over, with what broke them; empty for those that ended well."""
+        ids = [run.id for run in runs]
+        return {
+            found.workflow_id: "" if found.status == "SUCCESS" else found.status.lower()
+            for found in DBOS.list_workflows(
+                workflow_ids=ids, status=list(OVER), load_input=False, load_output=False, limit=PAGE
+            )
+        }
+
+    def take_over(self, living: Iterable[str]) -> list[Run]:
+        """Put the runs of workers that are not ``living`` back into their queues, to go on after their last step."""
+        alive = {self._name, *living}
+        pending = DBOS.list_workflows(status="PENDING", name="run", load_output=False, limit=PAGE)
+        lost = [found for found in pending if found.executor_id not in alive]
+        for queue in {found.queue_name for found in lost}:
+            ids = [found.workflow_id for found in lost if found.queue_name == queue]
+            DBOS.resume_workflows(ids, queue_name=queue)
+        return [Run(*found.input["args"]) for found in lost if found.input]
+
+    def forget(self, now: datetime) -> None:
+        """Drop the notes of runs that ended well an hour ago, and of those that did not a week ago."""
+        for status, kept in (("SUCCESS", timedelta(hours=1)), (list(OVER[1:]), timedelta(days=7))):
+            found = DBOS.list_workflows(
+                status=status,
+                completed_before=(now - kept).isoformat(),
+                load_input=False,
+                load_output=False,
+                limit=PAGE,
+            )
+            if found:
+                DBOS.delete_workflows([old.workflow_id for old in found])
+
+    def stop(self) -> None:
+        """Begin nothing new, end each run after its step under way, and let go."""
+        self._stopping.set()
+        DBOS.destroy(workflow_completion_timeout_sec=ENDING_SECONDS, destroy_registry=True)
+        if self._storage is not None:
+            self._storage.dispose()
+
+    def _perform(self, kind: str, queue: str, subject: str, ticket: str) -> None:
+        for _ in range(MOST_STEPS):
+            if self._stopping.is_set() or not DBOS.run_step({"name": kind}, self._step, kind, queue, subject, ticket):
+                break
+        # No step of the engine's: it may be done twice, and a run that was cut short has it at another place.
+        with self._app.app_context():
+            kinds_of(self._app)[kind].over(Run(kind, queue, subject, ticket), "", datetime.now(UTC))
+        self._ended()
+
+    def _step(self, kind: str, queue: str, subject: str, ticket: str) -> bool:
+        with self._app.app_context():
+            return kinds_of(self._app)[kind].step(Run(kind, queue, subject, ticket), datetime.now(UTC))
+
+
+def plain(method: Callable[[str, str, str, str], None]) -> Callable[[str, str, str, str], None]:
+    """A bound method as the plain function that a workflow must be."""
+
+    def perform(kind: str, queue: str, subject: str, ticket: str) -> None:
+        method(kind, queue, subject, ticket)
+
+    return perform
+
+
+def configuration(name: str, storage: SqlEngine) -> DBOSConfig:
+    """Nothing leaves this machine: no telemetry, no control plane."""
+    return {
+        "name": "stallholder",
+        "system_database_engine": storage,
+        "dbos_system_schema": SCHEMA,
+        "use_listen_notify": False,
+        "executor_id": name,
+        "application_version": VERSION,
+        "serializer": DBOSPortableJSONSerializer(),
+        "max_executor_threads": THREADS,
+        "enable_otlp": False,
+        "log_level": "WARNING",
+    }

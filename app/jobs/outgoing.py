@@ -1,0 +1,75 @@
+"""The calls of a job: within the platform's limits, with an eye on what it answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from app.core.manifest import Limits
+from app.jobs import pace
+from app.jobs.trials import MOST_REFUSALS
+from app.sdk import Outbound, Response, Stopped
+
+OVER_A_LIMIT = (429, 503)
+
+
+class Metered:
+    """An `Outbound` that takes the installation's turn for every call.
+
+    ``refused``: the last answer was 401. ``wish``: until when the platform asked us to wait, if it did.
+    """
+
+    def __init__(self, inner: Outbound, installation_id: str, limits: Limits, seconds: float) -> None:
+        self._inner = inner
+        self._installation_id = installation_id
+        self._limits = limits
+        self._until = time.time() + seconds
+        self._refusals = 0
+        self.refused = False
+        self.wish: datetime | None = None
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        json: object = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float = 10.0,
+    ) -> Response:
+        """See `Outbound.request`; raises `Stopped` instead of a third call after two that were answered 401."""
+        if self._refusals >= MOST_REFUSALS:
+            raise Stopped("refused")
+        with pace.slot(self._installation_id, self._limits, self._until):
+            response = self._inner.request(
+                method, url, headers=headers, params=params, form=form, json=json, auth=auth, timeout=timeout
+            )
+        self._note(response)
+        return response
+
+    def exempts(self, url: str) -> bool:
+        """See `Outbound.exempts`."""
+        return self._inner.exempts(url)
+
+    def _note(self, response: Response) -> None:
+        self.refused = response.status == 401
+        self._refusals = self._refusals + 1 if self.refused else 0
+        if response.status in OVER_A_LIMIT:
+            self.wish = retry_after(response.headers.get("retry-after", ""), datetime.now(UTC))
+
+
+def retry_after(text: str, now: datetime) -> datetime | None:
+    """The time that a Retry-After names, in seconds or as a date; None when it cannot be read."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return now + timedelta(seconds=int(text[:9]))
+    try:
+        named = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return named if named.tzinfo else named.replace(tzinfo=UTC)

@@ -1,0 +1,87 @@
+"""Forget: the people of an installation that is uninstalled go, with orders, terms and everything about the sync."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+
+from app.core.database import reading, writing
+from app.core.models import InstallationRow
+from app.core.seal import new_id
+from app.jobs.kinds import HOUSE, Run
+from app.jobs.pace import PaceRow
+from app.people import mirror, turns
+from app.people.pushing import PushedRow
+from app.people.sync_state import FORGET, GONE, WAITING, SyncRow
+from app.sdk import State
+
+
+class Forgetting:
+    """Derived from the installations: uninstalled ones, and those that are no more although something was synced."""
+
+    name = FORGET
+
+    def wanted(self, now: datetime) -> Sequence[Run]:
+        """Installations of which something may be left."""
+        gone = gone_since()
+        with reading() as session:
+            rows = {row.installation_id: row for row in session.scalars(select(SyncRow).where(SyncRow.kind == FORGET))}
+        news = {id: one for id, one in gone.items() if is_news(rows.get(id), one[1])}
+        if news:
+            self._open(news, now)
+        waiting = [row for id, row in rows.items() if id in gone and row.state == WAITING]
+        return [Run(FORGET, HOUSE, row.installation_id, row.ticket) for row in waiting]
+
+    def _open(self, news: dict[str, tuple[str, datetime | None]], now: datetime) -> None:
+        with writing() as session:
+            for id, (workspace, _) in news.items():
+                turns.open_row(session, id, FORGET, now, workspace_id=workspace, connector="")
+                row = session.get(SyncRow, (id, FORGET), populate_existing=True)
+                if row is not None and row.state == GONE:
+                    row.state, row.since, row.ticket = WAITING, now, new_id("t")
+
+    def step(self, run: Run, now: datetime) -> bool:
+        """First the rows that a pull under way would have to change: it stores nothing more. Then the people."""
+        found = gone_since().get(run.subject)
+        if found is None:
+            return False
+        with writing() as session:
+            session.execute(delete(SyncRow).where(SyncRow.installation_id == run.subject, SyncRow.kind != FORGET))
+        mirror.forget(found[0], run.subject)
+        with writing() as session:
+            session.execute(delete(PushedRow).where(PushedRow.installation_id == run.subject))
+            session.execute(delete(PaceRow).where(PaceRow.installation_id == run.subject))
+            row = session.get(SyncRow, (run.subject, FORGET))
+            if row is not None and found[1] is None:
+                session.delete(row)
+            elif row is not None and row.ticket == run.ticket:
+                row.state, row.since, row.next_at, row.ticket = GONE, now, None, new_id("t")
+        return False
+
+    def over(self, run: Run, reason: str, now: datetime) -> None:
+        """See `Kind.over`."""
+        turns.over(run, reason, now)
+
+    def lost(self, run: Run, now: datetime) -> None:
+        """Nothing here can kill a worker but the machine's own end."""
+
+
+def gone_since() -> dict[str, tuple[str, datetime | None]]:
+    """Installations that are gone, with their workspace and since when; None for those without a row of their own."""
+    with reading() as session:
+        columns = (InstallationRow.id, InstallationRow.workspace_id, InstallationRow.updated_at)
+        uninstalled = select(*columns).where(InstallationRow.state == State.UNINSTALLED)
+        gone: dict[str, tuple[str, datetime | None]] = {
+            id: (workspace or "", at) for id, workspace, at in session.execute(uninstalled)
+        }
+        rows = session.execute(select(SyncRow.installation_id, SyncRow.workspace_id))
+        synced = {row.installation_id: row.workspace_id for row in rows}
+        known = set(session.scalars(select(InstallationRow.id)))
+    return gone | {id: (workspace, None) for id, workspace in synced.items() if id not in known}
+
+
+def is_news(row: SyncRow | None, gone_at: datetime | None) -> bool:
+    """Whether it was not forgotten yet, or came back since and is gone again."""
+    return row is None or (row.state == GONE and gone_at is not None and gone_at > row.since)

@@ -1,0 +1,77 @@
+"""The index is kept in step: of every person the rows that its words and its rank ask for, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy.orm import Session
+
+from app.people.models import TermRow
+from app.people.ranking import in_field, scope_of, signature
+from app.people.terms import entries, read
+
+# scope, term, rank, person_id, signature
+Row = tuple[int, str, int, int, int]
+
+_PUT = {
+    "sqlite": "INSERT INTO term (scope, term, rank, person_id, signature) VALUES (?, ?, ?, ?, ?)",
+    # One statement whatever the number of rows.
+    "postgresql": "INSERT INTO term (scope, term, rank, person_id, signature) SELECT * FROM unnest"
+    "(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])",
+}
+_TAKE = {
+    "sqlite": "DELETE FROM term WHERE scope = ? AND term = ? AND rank = ? AND person_id = ? AND signature = ?",
+    "postgresql": "DELETE FROM term USING unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])"
+    " AS gone (scope, term, rank, person_id, signature) WHERE (term.scope, term.term, term.rank, term.person_id,"
+    " term.signature) = (gone.scope, gone.term, gone.rank, gone.person_id, gone.signature)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """All that a person's rows are made from; the person's own row keeps it, so that they are found again."""
+
+    words: str
+    rank: int
+
+
+def update(session: Session, workspace_id: str, before: Mapping[int, Entry], after: Mapping[int, Entry]) -> None:
+    """Write what changed between two states of people, by their ids; most people of a sync come as they were."""
+    scope = scope_of(workspace_id)
+    same = {id for id in before if before[id] == after.get(id)}
+    old = set(_rows(scope, before, same))
+    new = set(_rows(scope, after, same))
+    connection = session.connection(bind_arguments={"mapper": TermRow})
+    _run(connection, _TAKE, old - new)
+    _run(connection, _PUT, new - old)
+
+
+def forget(session: Session, workspace_id: str) -> None:
+    """Delete all that the index holds of a workspace."""
+    session.execute(delete(TermRow).where(TermRow.scope == bindparam("mine")), {"mine": scope_of(workspace_id)})
+
+
+def rows(scope: int, id: int, entry: Entry) -> Iterator[Row]:
+    """A person's rows."""
+    found = read(entry.words)
+    bits = signature(found)
+    for term, field in entries(found).items():
+        yield scope, term, in_field(field, entry.rank), id, bits
+
+
+def _rows(scope: int, people: Mapping[int, Entry], same: set[int]) -> Iterator[Row]:
+    return (row for id, entry in people.items() if id not in same for row in rows(scope, id, entry))
+
+
+def _run(connection: Connection, statements: dict[str, str], wanted: Iterable[Row]) -> None:
+    """In the order of the key: neighbours are written together, and two writers never wait crosswise."""
+    ordered = sorted(wanted, key=itemgetter(1, 2, 3))
+    if not ordered:
+        return
+    name = connection.dialect.name
+    parameters: Any = ordered if name == "sqlite" else tuple(map(list, zip(*ordered, strict=True)))
+    connection.exec_driver_sql(statements[name], parameters)

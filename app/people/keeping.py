@@ -1,0 +1,111 @@
+"""Rows of people: which the mirror holds, and how they are put in and taken out with their terms."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.people import index
+from app.people.index import Entry
+from app.people.models import OrderRow, PersonRow
+from app.people.orders import Facts
+from app.people.ranking import rank, scope_of
+from app.people.rows import person_values
+from app.sdk import Person
+
+KEY = ("workspace_id", "source", "external_id")
+INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the mirror knows of a person before a change."""
+
+    id: int
+    sort_name: str
+    entry: Entry
+    facts: Facts
+
+
+def lock(session: Session, workspace_id: str) -> None:
+    """Writers of one workspace wait for each other: what is read before a change still holds when it is written."""
+    if session.get_bind(PersonRow).dialect.name == "postgresql":
+        session.execute(
+            select(func.pg_advisory_xact_lock(scope_of(workspace_id))), bind_arguments={"mapper": PersonRow}
+        )
+
+
+def held(session: Session, workspace_id: str, source: str, external_ids: Collection[str]) -> dict[str, Held]:
+    """Those of the people that the mirror holds, by ``external_id``."""
+    if not external_ids:
+        return {}
+    row = PersonRow
+    statement = select(
+        row.external_id, row.id, row.sort_name, row.words, row.rank, row.has_orders, row.last_order
+    ).where(row.workspace_id == workspace_id, row.source == source, row.external_id.in_(external_ids))
+    return {
+        external_id: Held(id, name, Entry(words, rank), Facts(has_orders, last))
+        for external_id, id, name, words, rank, has_orders, last in session.execute(statement)
+    }
+
+
+def put(
+    session: Session,
+    workspace_id: str,
+    source: str,
+    people: Sequence[Person],
+    held: Mapping[str, Held],
+    facts: Mapping[str, Facts],
+) -> dict[str, int]:
+    """Upsert storable people with what their orders say; returns their ids by ``external_id``."""
+    if not people:
+        return {}
+    rows = [_values(workspace_id, source, person, facts[person.external_id]) for person in people]
+    statement = INSERTS[session.get_bind(PersonRow).dialect.name](PersonRow)
+    columns = [column.name for column in PersonRow.__table__.columns if column.name not in ("id", *KEY)]
+    statement = statement.on_conflict_do_update(
+        index_elements=KEY, set_={column: statement.excluded[column] for column in columns}
+    ).returning(PersonRow.external_id, PersonRow.id)
+    ids: dict[str, int] = {external_id: id for external_id, id in session.execute(statement, rows)}
+    before = {held[name].id: held[name].entry for name in ids if name in held}
+    after = {ids[row["external_id"]]: Entry(row["words"], row["rank"]) for row in rows}
+    index.update(session, workspace_id, before, after)
+    return ids
+
+
+def _values(workspace_id: str, source: str, person: Person, facts: Facts) -> dict[str, Any]:
+    values = person_values(workspace_id, source, person)
+    return values | {
+        "has_orders": facts.has_orders,
+        "last_order": facts.last_order,
+        "rank": rank(facts.has_orders, facts.last_order, values["sort_name"]),
+    }
+
+
+def recall(session: Session, workspace_id: str, people: Iterable[Held], facts: Mapping[int, Facts]) -> None:
+    """Write what people's orders say now, where it is not what the mirror knew."""
+    changed = [one for one in people if one.facts != facts[one.id]]
+    after = {}
+    rows = []
+    for one in changed:
+        new = facts[one.id]
+        place = rank(new.has_orders, new.last_order, one.sort_name)
+        after[one.id] = Entry(one.entry.words, place)
+        rows.append({"id": one.id, "has_orders": new.has_orders, "last_order": new.last_order, "rank": place})
+    if rows:
+        session.bulk_update_mappings(PersonRow, rows)
+        index.update(session, workspace_id, {one.id: one.entry for one in changed}, after)
+
+
+def remove(session: Session, workspace_id: str, people: Mapping[int, Entry]) -> None:
+    """Delete people with their orders and terms."""
+    if not people:
+        return
+    index.update(session, workspace_id, people, {})
+    session.execute(delete(OrderRow).where(OrderRow.person_id.in_(people)))
+    session.execute(delete(PersonRow).where(PersonRow.id.in_(people)))

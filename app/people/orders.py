@@ -1,0 +1,81 @@
+"""The orders of people: replaced by an import, kept by their number by a sync."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.people.models import OrderRow
+from app.people.rows import ISO_DAY, order_values
+from app.sdk import Order
+
+INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+KEY = ("person_id", "number")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a person's orders say of the person: whether there are any, and the date of the newest."""
+
+    has_orders: bool = False
+    last_order: str = ""
+
+
+def facts_of(dates: Iterable[str], so_far: Facts | None = None) -> Facts:
+    """The facts of orders with these dates, together with what was known."""
+    every = [*dates]
+    known = so_far or Facts()
+    newest = max((date for date in every if ISO_DAY.match(date)), default="")
+    return Facts(known.has_orders or bool(every), max(newest, known.last_order))
+
+
+def replace(session: Session, people: dict[int, Sequence[Order]], held: Collection[int]) -> None:
+    """Give people these orders and no others; ``held`` are the ids that may have some."""
+    if held:
+        session.execute(delete(OrderRow).where(OrderRow.person_id.in_(held)))
+    rows = [row for id, orders in people.items() for row in order_values(id, orders)]
+    if rows:
+        session.execute(insert(OrderRow), rows)
+
+
+def upsert(session: Session, orders: Iterable[tuple[int, Order]]) -> None:
+    """Store orders by person and number; of the same twice the later counts."""
+    latest = {(id, order.number): order for id, order in orders}
+    rows = [row for id, number in sorted(latest) for row in order_values(id, [latest[id, number]])]
+    if not rows:
+        return
+    statement = INSERTS[session.get_bind(OrderRow).dialect.name](OrderRow)
+    columns = [column.name for column in OrderRow.__table__.columns if column.name not in KEY]
+    updated = {column: statement.excluded[column] for column in columns}
+    session.execute(statement.on_conflict_do_update(index_elements=KEY, set_=updated), rows)
+
+
+def of(session: Session, ids: Collection[int]) -> list[Order]:
+    """The orders of these people, newest first."""
+    found = session.scalars(select(OrderRow).where(OrderRow.person_id.in_(ids)).order_by(OrderRow.number))
+    orders = [Order(row.number, row.date, row.status, row.total, row.currency, row.url) for row in found]
+    return sorted(orders, key=lambda order: order.date, reverse=True)
+
+
+def facts(session: Session, ids: Collection[int]) -> dict[int, Facts]:
+    """What the stored orders say of these people."""
+    dates: dict[int, list[str]] = {id: [] for id in ids}
+    for id, date in session.execute(select(OrderRow.person_id, OrderRow.date).where(OrderRow.person_id.in_(ids))):
+        dates[id].append(date)
+    return {id: facts_of(dates[id]) for id in ids}
+
+
+def move(session: Session, old: int, new: int) -> None:
+    """Give one person's orders to another, whose own stay where both have the number."""
+    taken = select(OrderRow.number).where(OrderRow.person_id == new)
+    moved = session.scalars(select(OrderRow).where(OrderRow.person_id == old, OrderRow.number.not_in(taken))).all()
+    columns = [column.name for column in OrderRow.__table__.columns if column.name != "person_id"]
+    rows = [{"person_id": new, **{name: getattr(row, name) for name in columns}} for row in moved]
+    session.execute(delete(OrderRow).where(OrderRow.person_id == old))
+    if rows:
+        session.execute(insert(OrderRow), rows)

@@ -1,0 +1,113 @@
+"""One page of a sync: people, merges, orders and deletions, each in its turn, inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.people import keeping, orders
+from app.people.keeping import Held
+from app.people.models import PersonRow
+from app.people.orders import Facts, facts_of
+from app.people.rows import to_storable, to_storable_id, to_storable_order
+from app.sdk import Batch, Order, Person
+
+
+def apply(session: Session, workspace_id: str, source: str, batch: Batch) -> tuple[int, int]:
+    """Write the batch; returns how many people are new and how many were held."""
+    page = _Page(session, workspace_id, source, batch)
+    counted = page.put_people()
+    page.follow_merges()
+    page.upsert_orders()
+    page.delete_gone()
+    return counted
+
+
+class _Page:
+    """A batch as it can be stored, and what the mirror holds of the people it names."""
+
+    def __init__(self, session: Session, workspace_id: str, source: str, batch: Batch) -> None:
+        self.session, self.workspace_id, self.source = session, workspace_id, source
+        latest = {person.external_id: person for person in map(to_storable, batch.people)}
+        self.people: list[Person] = [latest[id] for id in sorted(latest)]
+        self.orders = [(to_storable_id(id), to_storable_order(order)) for id, order in batch.orders]
+        self.merged = [(to_storable_id(old), to_storable_id(new)) for old, new in batch.merged]
+        self.gone = [to_storable_id(id) for id in batch.gone]
+        self.held = self._held(self._named())
+
+    def _named(self) -> set[str]:
+        people = {person.external_id for person in self.people}
+        pairs = {id for pair in self.merged for id in pair}
+        return people | pairs | {id for id, _ in self.orders} | set(self.gone)
+
+    def _held(self, external_ids: Iterable[str]) -> dict[str, Held]:
+        return keeping.held(self.session, self.workspace_id, self.source, sorted(external_ids))
+
+    def put_people(self) -> tuple[int, int]:
+        """The people, already ranked by the orders that come with them: their terms are written once."""
+        bought: dict[str, list[Order]] = defaultdict(list)
+        for id, order in self.orders:
+            bought[id].append(order)
+        facts = {
+            person.external_id: facts_of(
+                (order.date for order in bought[person.external_id]), self._facts(person.external_id)
+            )
+            for person in self.people
+        }
+        known = [person for person in self.people if person.external_id in self.held]
+        keeping.put(self.session, self.workspace_id, self.source, self.people, self.held, facts)
+        if self.people:
+            self.held |= self._held(facts)
+        return len(self.people) - len(known), len(known)
+
+    def _facts(self, external_id: str) -> Facts:
+        one = self.held.get(external_id)
+        return one.facts if one else Facts()
+
+    def follow_merges(self) -> None:
+        """Where only the old one is held it becomes the new one; where both are, the new one gets its orders."""
+        for old, new in self.merged:
+            gone = self.held.get(old)
+            if gone is None or old == new:
+                continue
+            if new in self.held:
+                orders.move(self.session, gone.id, self.held[new].id)
+                keeping.remove(self.session, self.workspace_id, {gone.id: gone.entry})
+                self._recall([new])
+            else:
+                statement = update(PersonRow).where(PersonRow.id == gone.id).values(external_id=new)
+                self.session.execute(statement, execution_options={"synchronize_session": False})
+                self.held[new] = gone
+            del self.held[old]
+
+    def upsert_orders(self) -> None:
+        """The orders, under the person that theirs was combined into."""
+        now = dict(self.merged)
+        placed = [(id if id in self.held else _last(now, id), order) for id, order in self.orders]
+        kept = [(id, order) for id, order in placed if id in self.held]
+        orders.upsert(self.session, [(self.held[id].id, order) for id, order in kept])
+        self._recall(sorted({id for id, _ in kept}))
+
+    def _recall(self, external_ids: Sequence[str]) -> None:
+        if not external_ids:
+            return
+        people = [self.held[id] for id in external_ids]
+        keeping.recall(self.session, self.workspace_id, people, orders.facts(self.session, [one.id for one in people]))
+        self.held |= self._held(external_ids)
+
+    def delete_gone(self) -> None:
+        """The deleted, whatever else the batch says of them."""
+        gone = [self.held[id] for id in self.gone if id in self.held]
+        keeping.remove(self.session, self.workspace_id, {one.id: one.entry for one in gone})
+
+
+def _last(merged: dict[str, str], id: str) -> str:
+    """Whom the person became in the end; a circle ends where it began."""
+    seen = {id}
+    while (new := merged.get(id, id)) not in seen:
+        seen.add(new)
+        id = new
+    return id

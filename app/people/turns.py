@@ -1,0 +1,229 @@
+"""Whose turn it is: which installations have a run due, and what becomes of a run that failed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.core.database import reading, writing
+from app.core.installations import to_installation
+from app.core.models import InstallationRow
+from app.core.registry import Connector
+from app.core.seal import new_id
+from app.core.services import services
+from app.jobs.kinds import Run
+from app.jobs.outgoing import Metered
+from app.jobs.trials import MOST_CRASHES, Trials, judge
+from app.people.sync_state import STOPPED, WAITING, SyncRow, again
+from app.sdk import Installation, State
+
+log = structlog.get_logger()
+
+# One step's calls together, in seconds; less than the grace that a stopping worker has.
+STEP_SECONDS = 15.0
+HOUR = timedelta(hours=1)
+INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+class Overtaken(Exception):
+    """The row has moved on without this run; nothing of it may be stored."""
+
+
+class RunBroke(Exception):
+    """A run ended without a trace in its row, or its worker died in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One step's start: the row as it was read, the installation, its connector and the calls it may make."""
+
+    row: SyncRow
+    installation: Installation
+    connector: Connector
+    outbound: Metered
+
+    @property
+    def batch(self) -> int:
+        """The most that the platform takes at once."""
+        return self.connector.manifest.limits.batch if self.connector.manifest else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An installation that wants this kind of work."""
+
+    workspace: str
+    connector: str
+    changed_at: datetime
+
+
+def due(kind: str, now: datetime) -> list[Run]:
+    """The runs of ``kind``, the hook's name, that are due, under way or not; new installations get their row."""
+    served = served_with(kind)
+    with reading() as session:
+        rows = {row.installation_id: row for row in session.scalars(select(SyncRow).where(SyncRow.kind == kind))}
+        held = over_budget(session, now)
+    wake(kind, {id: one for id, one in served.items() if is_news(rows.get(id), one)}, now)
+    return [
+        Run(kind, row.connector, id, row.ticket)
+        for id, row in rows.items()
+        if id in served and row.connector not in held and row.next_at is not None and row.next_at <= now
+    ]
+
+
+def served_with(hook: str) -> dict[str, Served]:
+    """The active installations whose connector implements the hook."""
+    names = [one.name for one in services().registry if one.serving and one.implements(hook)]
+    columns = (InstallationRow.id, InstallationRow.workspace_id, InstallationRow.connector, InstallationRow.updated_at)
+    active = (InstallationRow.state == State.ACTIVE, InstallationRow.connector.in_(names))
+    with reading() as session:
+        rows = session.execute(select(*columns).where(*active)).all() if names else []
+    return {id: Served(workspace or "", connector, changed) for id, workspace, connector, changed in rows}
+
+
+def over_budget(session: Session, now: datetime) -> set[str]:
+    """Connectors with as many failed logins within the hour as their platform stands: some lock out a whole server."""
+    counted = select(SyncRow.connector, func.sum(SyncRow.refusals)).where(SyncRow.refused_at > now - HOUR)
+    spent = session.execute(counted.group_by(SyncRow.connector))
+    return {name for name, failed in spent if failed >= login_budget(name)}
+
+
+def login_budget(connector: str) -> int:
+    """How many failed logins an hour the connector's platform stands."""
+    found = services().registry.find(connector)
+    return found.manifest.failed_logins_per_hour if found and found.manifest else 0
+
+
+def is_news(row: SyncRow | None, served: Served) -> bool:
+    """Whether the installation has no row, moved to another workspace, or was connected again after it stopped."""
+    if row is None or row.workspace_id != served.workspace:
+        return True
+    return row.state == STOPPED and served.changed_at > row.since
+
+
+def wake(kind: str, news: Mapping[str, Served], now: datetime) -> None:
+    """Write down what is new."""
+    if not news:
+        return
+    with writing() as session:
+        for id, served in news.items():
+            open_row(session, id, kind, now, workspace_id=served.workspace, connector=served.connector)
+            row = session.get(SyncRow, (id, kind), populate_existing=True)
+            if row is not None:
+                row.workspace_id = served.workspace
+                if row.state == STOPPED and served.changed_at > row.since:
+                    again(row, now)
+
+
+def open_row(session: Session, id: str, kind: str, now: datetime, **values: str) -> None:
+    """A row whose first run is due now, unless there is one."""
+    first = {"state": WAITING, "ticket": new_id("t"), "since": now, "next_at": now, "cursor": "", "reason": ""}
+    zeros = {"done": 0, "total": 0, "failures": 0, "refusals": 0}
+    insert = INSERTS[session.get_bind(SyncRow).dialect.name](SyncRow)
+    statement = insert.values(installation_id=id, kind=kind, **first, **zeros, **values)
+    session.execute(statement.on_conflict_do_nothing())
+
+
+def begin(run: Run, now: datetime) -> Turn | None:
+    """What a step needs; None when the run was overtaken, or its installation or connector does not serve now."""
+    with reading() as session:
+        row = session.get(SyncRow, (run.subject, run.kind))
+        installed = session.get(InstallationRow, run.subject)
+        held = over_budget(session, now)
+    connector = services().registry.find(run.queue)
+    if row is None or row.ticket != run.ticket or row.state == STOPPED or run.queue in held:
+        return None
+    if installed is None or installed.state != State.ACTIVE or connector is None or not connector.serving:
+        return None
+    return to_turn(row, installed, connector, now)
+
+
+def to_turn(
+    row: SyncRow, installed: InstallationRow, connector: Connector, now: datetime, seconds: float = STEP_SECONDS
+) -> Turn:
+    """The turn of an installation, with ``seconds`` for its calls."""
+    host = services()
+    limits = connector.manifest.limits if connector.manifest else None
+    if limits is None:
+        raise LookupError("a connector without a manifest does not serve")
+    outbound = Metered(host.outgate.within(seconds), installed.id, limits, seconds)
+    return Turn(row, to_installation(installed, host.ring, now), connector, outbound)
+
+
+def change(session: Session, turn: Turn, **values: Any) -> None:
+    """Move the row on; raises `Overtaken` when another run did so since it was read."""
+    row = turn.row
+    same = (SyncRow.installation_id == row.installation_id, SyncRow.kind == row.kind, SyncRow.ticket == row.ticket)
+    changed = update(SyncRow).where(*same, SyncRow.cursor == row.cursor).values(**values)
+    if not session.execute(changed.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
+        raise Overtaken
+
+
+def failed(turn: Turn, error: Exception, now: datetime) -> None:
+    """Store a failure: when to try again, or that it stopped and why."""
+    row, outbound = turn.row, turn.outbound
+    log.warning("sync.failed", kind=row.kind, installation=row.installation_id, reason=type(error).__name__)
+    found = judge(Trials(row.failures, row.refusals), error, refused=outbound.refused, wish=outbound.wish, now=now)
+    values: dict[str, Any] = {
+        "failures": found.trials.failures,
+        "refusals": found.trials.refusals,
+        "reason": found.reason,
+        "next_at": found.next_at,
+        "ticket": new_id("t"),
+    }
+    if outbound.refused:
+        values["refused_at"] = now
+    if found.next_at is None:
+        values |= {"state": STOPPED, "since": now}
+    try:
+        with writing() as session:
+            change(session, turn, **values)
+    except Overtaken:
+        log.info("sync.overtaken", kind=row.kind, installation=row.installation_id)
+
+
+def over(run: Run, reason: str, now: datetime) -> None:
+    """The run ended: whatever is due from now on is another run. ``reason`` counts as a crash."""
+    with writing() as session:
+        row = session.get(SyncRow, (run.subject, run.kind))
+        if row is None or row.ticket != run.ticket:
+            return
+        row.ticket = new_id("t")
+        if reason:
+            count_crash(row, reason, now)
+
+
+def lost(run: Run, now: datetime) -> None:
+    """The run's worker died in it; a run that kills its workers is stopped after the fifth."""
+    with writing() as session:
+        row = session.get(SyncRow, (run.subject, run.kind))
+        if row is not None and row.ticket == run.ticket:
+            count_crash(row, "its worker ended", now)
+
+
+def count_crash(row: SyncRow, reason: str, now: datetime) -> None:
+    """One more crash; the fifth in a row stops it."""
+    row.failures += 1
+    if row.failures >= MOST_CRASHES:
+        row.state, row.since, row.next_at, row.ticket = STOPPED, now, None, new_id("t")
+        row.reason = f"it failed {row.failures} times, last with {reason}"
+
+
+def phase(installation_id: str, period: timedelta) -> timedelta:
+    """The installation's own moment within a period: always the same, and spread evenly over all of them."""
+    share = int.from_bytes(hashlib.sha256(installation_id.encode()).digest()[:4]) / 2**32
+    return period * share
+
+
+def next_turn(installation_id: str, period: timedelta, now: datetime) -> datetime:
+    """The next time, at most a ``period`` from now, that is the installation's own moment."""
+    origin = datetime.fromtimestamp(0, now.tzinfo) + phase(installation_id, period)
+    return origin + ((now - origin) // period + 1) * period

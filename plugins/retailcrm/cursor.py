@@ -1,0 +1,52 @@
+"""Where a pull stands, as text that the host keeps between two steps."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+
+from app.sdk import Malformed, read_object
+
+PASS = ("customers", "orders")
+PHASES = ("begin", *PASS, "customers/history", "orders/history", "changed")
+STAMP = "%Y-%m-%d %H:%M:%S"  # how the API writes and takes a time, in the account's own zone
+IS_STAMP = re.compile("[0-9]{4}(-[0-9]{2}){2} [0-9]{2}(:[0-9]{2}){2}")
+IS_IDS = re.compile("([0-9]{1,18}(,[0-9]{1,18}){0,99})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """``since`` is when the pass began in the account's own time, ``ids`` are orders to be read anew.
+
+    ``customers`` and ``orders`` count what the account has, as last told.
+    """
+
+    phase: str = "begin"
+    page: int = 1
+    turns_back: int = 0
+    since: str = ""
+    customers: int = 0
+    orders: int = 0
+    last_customer_change: int = 0
+    last_order_change: int = 0
+    more_history: int = 0
+    ids: str = ""
+
+
+def read_cursor(text: str) -> Cursor:
+    """The cursor in ``text``; what cannot be one of ours begins anew."""
+    try:
+        cursor = Cursor(**read_object(text.encode()))
+    except (Malformed, TypeError, ValueError):
+        return Cursor()
+    typed = all(type(getattr(cursor, field.name)) is type(field.default) for field in fields(cursor))
+    if not typed or cursor.phase not in PHASES or cursor.page < 1:
+        return Cursor()
+    dated = cursor.phase == "begin" or IS_STAMP.fullmatch(cursor.since)
+    return cursor if dated and IS_IDS.fullmatch(cursor.ids) else Cursor()
+
+
+def write_cursor(cursor: Cursor) -> str:
+    """The text from which `read_cursor` makes the same cursor."""
+    return json.dumps(asdict(cursor), separators=(",", ":"))

@@ -1,0 +1,209 @@
+"""The account's customers and orders: all by pages first, then what their histories tell.
+
+begin ─► customers ─► orders ─► customers/history ─► orders/history ─► (again from customers/history)
+                                                     │          ▲
+                                                     └► changed ┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.sdk import Batch, Health, Installation, Order, Outbound, Person, UpstreamFailed
+
+from . import records
+from .account import Account, Pages, object_of
+from .cursor import PASS, STAMP, Cursor, read_cursor, write_cursor
+
+# No zone is further behind than 12 hours, none further ahead than 14; the account's own is not told.
+BEHIND, AHEAD, IN_FLIGHT = timedelta(hours=13), timedelta(hours=15), timedelta(minutes=1)
+MOST_TURNS_BACK = 100
+
+
+def pull(installation: Installation, outbound: Outbound, cursor: str, now: datetime) -> Batch:
+    """One step, of at most two calls. Raises `Stopped`, `Later` and `UpstreamFailed`."""
+    at = read_cursor(cursor)
+    return STEPS[at.phase](Account(installation, outbound, now.astimezone(UTC)), at)
+
+
+def begin(account: Account, at: Cursor) -> Batch:
+    """Ask the account what time it is there, so that its history tells of all that changes during the pass."""
+    now = account.now or datetime.now(UTC)
+    early = now - BEHIND
+    told = account.get("customers/history", ("limit", 20), ("filter[startDate]", early.strftime(STAMP)))
+    try:
+        theirs = datetime.strptime(str(told.get("generatedAt")), STAMP).replace(tzinfo=UTC)
+        since = theirs - IN_FLIGHT if early <= theirs <= now + AHEAD else early
+    except (ValueError, OverflowError):
+        since = early
+    _, pages = account.entries("orders", limit=20)
+    return batch(replace(at, phase="customers", since=since.strftime(STAMP), orders=pages.total))
+
+
+def customers(account: Account, at: Cursor) -> Batch:
+    """One page of the customers."""
+    entries, pages = account.entries("customers", page=at.page)
+    return batch(turn(at, pages, "orders"), people=people_of(account, entries), done=pages.read)
+
+
+def orders(account: Account, at: Cursor) -> Batch:
+    """One page of the orders, with those who placed them."""
+    entries, pages = account.entries("orders", page=at.page)
+    return batch(turn(at, pages, "customers/history"), done=at.customers + pages.read, **with_buyers(account, entries))
+
+
+def turn(at: Cursor, pages: Pages, after: str) -> Cursor:
+    """The page to read next, or the phase ``after``.
+
+    When entries went away since the page before, those behind them moved forward, onto pages already read: turn back
+    as far. A count that never rests cannot hold the pass for ever.
+    """
+    shrunk = getattr(at, at.phase) - pages.total if at.page > 1 else 0
+    at = replace(at, customers=pages.total) if at.phase == "customers" else replace(at, orders=pages.total)
+    if shrunk > 0 and at.turns_back < MOST_TURNS_BACK:
+        return replace(at, page=max(1, at.page - -(-shrunk // max(1, pages.size))), turns_back=at.turns_back + 1)
+    return replace(at, page=at.page + 1) if pages.at < pages.last else replace(at, phase=after, page=1)
+
+
+def customers_history(account: Account, at: Cursor) -> Batch:
+    """Read anew who changed; tell who is gone and who became one with another."""
+    entries, last, more = history(account, "customers", at.last_customer_change, at.since)
+    again, gone, merged = dict[int, None](), dict[int, None](), dict[int, int]()
+    for entry in entries:
+        id, into = id_of(entry, "customer"), id_of(entry, "combinedTo")
+        if into and into != id:
+            merged[id] = into
+        if entry.get("deleted") is True and not into:
+            gone[id] = None
+        else:
+            again[into or id] = None
+    people = people_of(account, reread(account, "customers", again))
+    there = {person.external_id for person in people} | {str(id) for id in merged}
+    return batch(
+        replace(at, phase="customers/history" if more else "orders/history", last_customer_change=last),
+        people=people,
+        gone=[str(id) for id in gone if str(id) not in there],
+        merged=[(str(id), str(into)) for id, into in merged.items()],
+    )
+
+
+def orders_history(account: Account, at: Cursor) -> Batch:
+    """Note which orders changed: they are read in a step of their own."""
+    entries, last, more = history(account, "orders", at.last_order_change, at.since)
+    ids = {id_of(entry, "combinedTo") or id_of(entry, "order"): None for entry in entries}
+    if ids:
+        known = replace(at, phase="changed", ids=",".join(map(str, ids)))
+        return batch(replace(known, last_order_change=last, more_history=int(more)))
+    return rest(replace(at, last_order_change=last, more_history=int(more)))
+
+
+def changed(account: Account, at: Cursor) -> Batch:
+    """Read the orders that changed, with those who placed them."""
+    found = reread(account, "orders", dict.fromkeys(map(int, at.ids.split(","))) if at.ids else {})
+    return rest(replace(at, ids=""), **with_buyers(account, found))
+
+
+def rest(at: Cursor, **found: Any) -> Batch:
+    """Go on with the orders' history, or rest until the next round where it is read to its end."""
+    phase = "orders/history" if at.more_history else "customers/history"
+    return batch(replace(at, phase=phase, more_history=0), more=bool(at.more_history), **found)
+
+
+STEPS: Mapping[str, Callable[[Account, Cursor], Batch]] = {
+    "begin": begin,
+    "customers": customers,
+    "orders": orders,
+    "customers/history": customers_history,
+    "orders/history": orders_history,
+    "changed": changed,
+}
+
+
+def batch(at: Cursor, *, done: int = 0, more: bool = True, **found: Any) -> Batch:
+    """What a step found, how far the pass is, and where to go on."""
+    live, total = at.phase not in PASS, at.customers + at.orders
+    return Batch(
+        cursor=write_cursor(at), more=more, done=total if live else min(done, total), total=total, live=live, **found
+    )
+
+
+def history(account: Account, kind: str, last: int, since: str) -> tuple[list[Mapping[str, Any]], int, bool]:
+    """Changes not made by ourselves, the id of the last one, and whether there are more.
+
+    Sheet, section 5: "first call with startDate, afterwards only sinceId". Raises `UpstreamFailed` where the
+    history says that it goes on, but does not.
+    """
+    start = ("filter[sinceId]", str(last)) if last else ("filter[startDate]", since)
+    told, pages = account.entries(f"{kind}/history", start)
+    entries = [entry for entry in map(records.fields, told) if records.number(entry.get("id")) > last]
+    entries.sort(key=lambda entry: records.number(entry["id"]))
+    newest = max((records.number(entry["id"]) for entry in entries), default=last)
+    if pages.at < pages.last and newest <= last:
+        raise UpstreamFailed("history_stands_still")
+    theirs = [entry for entry in entries if id_of(entry, kind.removesuffix("s")) and not is_own(entry)]
+    return theirs, newest, pages.at < pages.last
+
+
+def is_own(entry: Mapping[str, Any]) -> bool:
+    """Sheet, section 5: "Skip own changes: source == api and apiKey.current == true"."""
+    return entry.get("source") == "api" and records.fields(entry.get("apiKey")).get("current") is True
+
+
+def id_of(entry: Mapping[str, Any], name: str) -> int:
+    """The id of the object under ``name``; 0 where there is none."""
+    return records.number(records.fields(entry.get(name)).get("id"))
+
+
+def reread(account: Account, kind: str, ids: Mapping[int, None]) -> list[Any]:
+    """Those of at most 100 customers or orders that still are there."""
+    if not ids:
+        return []
+    found, _ = account.entries(kind, *(("filter[ids][]", id) for id in ids))
+    return [entry for entry in found if records.number(records.fields(entry).get("id")) in ids]
+
+
+def people_of(account: Account, entries: Sequence[object]) -> list[Person]:
+    people = (records.to_person(entry, crm_of(account)) for entry in entries)
+    return list({person.external_id: person for person in people if person}.values())
+
+
+def with_buyers(account: Account, entries: Sequence[object]) -> dict[str, Any]:
+    """Orders and who placed them: as the account knows them, else as their orders do."""
+    crm, placed, buyers = crm_of(account), list[tuple[str, Order]](), dict[str, Person]()
+    for entry in entries:
+        buyer, order = records.buyer_of(entry, crm), records.to_order(entry, crm)
+        if buyer and order:
+            placed.append((buyer.external_id, order))
+            buyers[buyer.external_id] = buyer
+    known = people_of(account, reread(account, "customers", dict.fromkeys(map(int, buyers))))
+    return {"people": [*(buyers | {one.external_id: one for one in known}).values()], "orders": placed}
+
+
+def crm_of(account: Account) -> str:
+    """Where the account's pages are."""
+    return account.installation.facts.get("public_url") or account.installation.address
+
+
+def lookup(installation: Installation, outbound: Outbound, query: str) -> Sequence[Person]:
+    """At most 20 candidates. Sheet, section 5: a phone is found "through filter[name]". Raises as `pull` does."""
+    account, words = Account(installation, outbound), query.strip()[:200]
+    field = "email" if "@" in words else "name"
+    return people_of(account, account.entries("customers", (f"filter[{field}]", words), limit=20)[0]) if words else []
+
+
+def probe(installation: Installation, outbound: Outbound) -> Health:
+    """Whether the key lives: ``GET /api/credentials`` (sheet, section 5) is open to every key."""
+    key = installation.secret("api_key")
+    if not (key and installation.address):
+        return Health.UNSURE
+    try:
+        reply = outbound.request("GET", f"{installation.address}/api/credentials", headers={"X-API-KEY": key})
+    except UpstreamFailed:
+        return Health.UNSURE
+    told = object_of(reply)
+    if reply.status == 401 or (reply.status in (400, 403) and str(told.get("errorMsg")).startswith('Wrong "apiKey"')):
+        return Health.DEAD
+    return Health.ALIVE if reply.status == 200 and told.get("success") is True else Health.UNSURE

@@ -1,0 +1,115 @@
+"""The shop's customers and orders: all pages first, afterwards what changed since, in rounds of both.
+
+A deletion is told by webhooks alone (4.9); a round does not notice it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from app.sdk import Batch, Installation, Outbound, Person
+
+from . import records
+from .cursor import Cursor, advance, read_cursor, since, write_cursor, write_time
+from .shop import SIZE, Moved, Pages, Shop
+
+MOST_TURNS_BACK = 100
+# The later a change, the earlier its page: what changes meanwhile pushes the others back, onto pages yet to come.
+NEWEST_FIRST = {"order_by": "last_update_time", "order_dir": "desc"}
+
+
+def pull(installation: Installation, outbound: Outbound, cursor: str, now: datetime) -> Batch:
+    """One page. Raises `Stopped`, `Later` and `UpstreamFailed`; where the shop moved, the batch tells its address."""
+    at = read_cursor(cursor)
+    shop = Shop(installation, outbound, now)
+    at = at if at.start else replace(at, start=write_time(now))
+    try:
+        return customers(shop, at) if at.phase == "customers" else orders(shop, at)
+    except Moved as moved:
+        return Batch(cursor=cursor, more=True, moved=moved.address)
+
+
+def customers(shop: Shop, at: Cursor) -> Batch:
+    """One page of the customers; the very first asks also how many orders there are."""
+    items, pages = shop.items("customers", changed_since(at.customers_from, at.customers_seen), at.page)
+    at = replace(at, top=latest(at, items, pages))
+    if not at.live and at.page == 1:
+        at = replace(at, orders_total=shop.items("orders", NEWEST_FIRST)[1].total)
+    after = turn(at, pages, at.customers_total)
+    after = replace(after, customers_total=pages.total)
+    if after.phase == "orders":
+        read_to, seen = advance(at.customers_from, at.customers_seen, at.top, at.start)
+        after = replace(after, customers_from=read_to, customers_seen=seen, top="")
+    return batch(after, pages.read, people=people_of(items))
+
+
+def orders(shop: Shop, at: Cursor) -> Batch:
+    """One page of the orders; after the last the round is over.
+
+    An order may come before its customer, who was too late for this round's pages: the round's own beginning bounds
+    how far the orders are read, so that the next one brings it again.
+    """
+    items, pages = shop.items("orders", NEWEST_FIRST | changed_since(at.orders_from, at.orders_seen), at.page)
+    at = replace(at, top=latest(at, items, pages))
+    after = replace(turn(at, pages, at.orders_total), orders_total=pages.total)
+    more = after.phase == "orders"
+    if not more:
+        read_to, seen = advance(at.orders_from, at.orders_seen, at.top, at.start)
+        after = replace(after, orders_from=read_to, orders_seen=seen, top="", start="", live=1, turns_back=0)
+    placed = [order for order in map(records.to_order, items) if order]
+    return batch(after, at.customers_total + pages.read, more=more, orders=placed)
+
+
+def changed_since(read_to: str, seen: str) -> dict[str, str]:
+    """The filter of a round; none while nothing is read yet."""
+    return {"last_update_time_from": since(read_to, seen)} if read_to else {}
+
+
+def latest(at: Cursor, items: Sequence[object], pages: Pages) -> str:
+    """The latest change met so far; the round's beginning stands for items that tell no time."""
+    newest = max([at.top, *map(records.moment_of, items)])
+    return newest or (at.start if pages.total else "")
+
+
+def turn(at: Cursor, pages: Pages, before: int) -> Cursor:
+    """The page to read next, or the other phase.
+
+    When items went away since the page before, those behind them moved forward, onto pages already read: turn back
+    as far. A count that never rests cannot hold the round for ever.
+    """
+    shrunk = before - pages.total if at.page > 1 else 0
+    if shrunk > 0 and at.turns_back < MOST_TURNS_BACK:
+        return replace(at, page=max(1, at.page - -(-shrunk // SIZE)), turns_back=at.turns_back + 1)
+    if pages.at < pages.last:
+        return replace(at, page=at.page + 1)
+    return replace(at, page=1, phase="orders" if at.phase == "customers" else "customers")
+
+
+def batch(at: Cursor, done: int, *, more: bool = True, **found: Any) -> Batch:
+    """What a step found, how far the first pass is, and where to go on."""
+    total = at.customers_total + at.orders_total
+    so_far = total if at.live else min(done, total)
+    return Batch(cursor=write_cursor(at), more=more, done=so_far, total=total, live=bool(at.live), **found)
+
+
+def people_of(items: Sequence[object]) -> list[Person]:
+    return [person for person in map(records.to_person, items) if person]
+
+
+def lookup(installation: Installation, outbound: Outbound, query: str) -> Sequence[Person]:
+    """Candidates by e-mail, phone or company: there is no filter for a name (4.7). Raises as `pull` does."""
+    words = query.strip()[:200]
+    digits = re.sub(r"[\s().\-/]", "", words)
+    if "@" in words:
+        wanted = {"email": words}
+    elif re.fullmatch(r"\+?[0-9]{5,15}", digits):
+        wanted = {"phone": digits}
+    elif len(words) > 2 and any(map(str.isalpha, words)):
+        wanted = {"company_name": words}
+    else:
+        return []
+    return people_of(Shop(installation, outbound).items("customers", wanted)[0])

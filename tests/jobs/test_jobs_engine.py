@@ -1,0 +1,165 @@
+"""The engine itself, in this process: one id is one run, poison fails alone, the dead are taken over from."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import create_engine, inspect
+
+from app.core.database import db
+from app.core.manifest import Limits
+from app.jobs import kinds
+from app.jobs.engine import MOST_STEPS, Engine
+from app.jobs.kinds import Run
+from app.jobs.storage import SCHEMA, jobs_engine, jobs_url
+from tests.conftest import new_database
+from tests.jobs.fake_platform import Platform
+from tests.jobs.host import host_in, wait_for
+
+LIMITS = {"fakeshop": Limits(1000, 1.0, 2)}
+
+
+class Counting:
+    """A kind that counts; ``poison`` subjects raise, ``endless`` ones always have more."""
+
+    name = "count"
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.ended: list[str] = []
+        self.hold = threading.Event()
+        self.hold.set()
+
+    def wanted(self, now: datetime) -> Sequence[Run]:
+        return ()
+
+    def step(self, run: Run, now: datetime) -> bool:
+        self.steps.append(run.ticket)
+        self.hold.wait(20)
+        if run.subject == "poison":
+            raise RuntimeError("it breaks")
+        return run.subject == "endless"
+
+    def over(self, run: Run, reason: str, now: datetime) -> None:
+        self.ended.append(run.ticket)
+
+    def lost(self, run: Run, now: datetime) -> None:
+        """Nothing."""
+
+
+def run(ticket: str, subject: str = "shop") -> Run:
+    return Run("count", "fakeshop", subject, ticket)
+
+
+@dataclass(frozen=True)
+class Started:
+    """One engine for all tests of a database: each uses tickets of its own."""
+
+    app: Flask
+    engine: Engine
+    kind: Counting
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    database = "" if request.param == "sqlite" else new_database(request.getfixturevalue("postgres_url"))
+    kind = Counting()
+    with host_in(tmp_path_factory.mktemp("host") / "instance", Platform(address="http://127.0.0.1:9"), database) as app:
+        kinds.register(app, [kind])
+        engine = Engine(app, "here")
+        engine.start(LIMITS)
+        yield Started(app, engine, kind)
+        kind.hold.set()
+        engine.stop()
+
+
+@pytest.fixture
+def engine(started: Started) -> Engine:
+    return started.engine
+
+
+@pytest.fixture
+def kind(started: Started) -> Counting:
+    return started.kind
+
+
+def test_a_run_enqueued_twice_is_done_once(engine: Engine, kind: Counting) -> None:
+    for _ in range(3):
+        engine.enqueue(run("t1"))
+    engine.enqueue(run("t2"))
+    wait_for(lambda: {"t1", "t2"} <= set(kind.ended))
+    wait_for(lambda: len(engine.endings([run("t1"), run("t2")])) == 2)
+    engine.enqueue(run("t1"))
+    engine.enqueue(run("t3"))
+    wait_for(lambda: "t3" in kind.ended)
+    assert [kind.steps.count(ticket) for ticket in ("t1", "t2", "t3")] == [1, 1, 1]
+
+
+def test_poison_fails_alone_and_is_told(engine: Engine, kind: Counting) -> None:
+    engine.enqueue(run("bad", "poison"))
+    for number in range(20):
+        engine.enqueue(run(f"good{number}", f"shop{number % 4}"))
+    wait_for(lambda: len([ticket for ticket in kind.ended if ticket.startswith("good")]) == 20)
+    wait_for(lambda: engine.endings([run("bad", "poison")]))
+    assert engine.endings([run("bad", "poison")]) == {"count:poison:bad": "error"}
+    assert kind.steps.count("bad") == 1
+
+
+def test_a_run_without_an_end_is_cut_into_pieces(engine: Engine, kind: Counting) -> None:
+    engine.enqueue(run("long", "endless"))
+    wait_for(lambda: "long" in kind.ended)
+    assert kind.steps.count("long") == MOST_STEPS
+
+
+def test_only_the_runs_of_the_dead_are_taken_over(engine: Engine, kind: Counting) -> None:
+    kind.hold.clear()
+    engine.enqueue(run("mine"))
+    wait_for(lambda: "mine" in kind.steps)
+    assert engine.take_over(["here"]) == []
+    # From here on the notes say that another executor, which nobody sees, is at work on it.
+    notes = jobs_engine(db.engine.url)
+    table = "workflow_status" if notes.dialect.name == "sqlite" else f"{SCHEMA}.workflow_status"
+    with notes.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE {table} SET executor_id = 'gone' WHERE status = 'PENDING'")  # noqa: S608
+    notes.dispose()
+    assert engine.take_over(["here", "gone"]) == []
+    assert engine.take_over(["here"]) == [run("mine")]
+    kind.hold.set()
+    wait_for(lambda: engine.endings([run("mine")]))
+
+
+def test_old_notes_go_and_young_ones_stay(engine: Engine, kind: Counting) -> None:
+    engine.enqueue(run("old"))
+    wait_for(lambda: engine.endings([run("old")]))
+    now = datetime.now(UTC)
+    engine.forget(now)
+    assert engine.endings([run("old")])
+    engine.forget(now + timedelta(hours=2))
+    assert engine.endings([run("old")]) == {}
+
+
+def test_the_notes_have_a_place_of_their_own(engine: Engine) -> None:
+    main = db.engine.url
+    if main.get_backend_name() == "sqlite":
+        assert str(jobs_url(main).database).endswith("stallholder-jobs.db")
+        assert "workflow_status" not in inspect(db.engine).get_table_names()
+    else:
+        assert jobs_url(main) == main
+        assert "workflow_status" in inspect(db.engine).get_table_names(schema=SCHEMA)
+        assert "workflow_status" not in inspect(db.engine).get_table_names()
+
+
+def test_the_arguments_are_kept_as_json(engine: Engine, kind: Counting) -> None:
+    engine.enqueue(run("json"))
+    wait_for(lambda: engine.endings([run("json")]))
+    notes = create_engine(jobs_url(db.engine.url))
+    table = "workflow_status" if notes.dialect.name == "sqlite" else f"{SCHEMA}.workflow_status"
+    with notes.connect() as connection:
+        kept = connection.exec_driver_sql(f"SELECT DISTINCT serialization, application_version FROM {table}")  # noqa: S608
+        assert kept.all() == [("portable_json", "1")]
+    notes.dispose()

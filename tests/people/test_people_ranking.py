@@ -1,0 +1,111 @@
+"""The numbers of the index: they sort as people are shown, and a signature never hides whom a word finds."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from app.people.ranking import in_field, mask, rank, scope_of, signature
+from app.people.search import score
+from app.people.terms import GRAM, Field, entries, query_words, read, spelled, terms
+from app.sdk import Person
+
+FIRST_TO_LAST = [
+    (True, "2026-02-01T10:00:00Z", "zed"),
+    (True, "2026-01-31", "adam"),
+    (True, "1999-12-31", "adam"),
+    (True, "1950-01-01", "adam"),
+    (True, "", "adam"),
+    (False, "", ""),
+    (False, "", "adam"),
+    (False, "", "adam 1"),
+    (False, "", "adam 2"),
+    (False, "", "adam b"),
+    (False, "", "adama"),
+    (False, "", "eva"),
+    (False, "", "иван"),
+]
+
+
+def test_ranks_sort_as_people_are_shown() -> None:
+    ranks = [rank(*known) for known in FIRST_TO_LAST]
+    assert ranks == sorted(set(ranks))
+
+
+@pytest.mark.parametrize("date", ["9999-12-31", "2026-13-45", "tomorrow", "0001-01-01", "2026-W01-1"])
+def test_any_date_has_a_rank_that_a_database_takes(date: str) -> None:
+    assert 0 <= in_field(Field.COMPANY, rank(True, date, "\U0010ffff" * 9)) < 2**63
+
+
+def test_the_field_comes_before_the_person() -> None:
+    last, first = rank(*FIRST_TO_LAST[-1]), rank(*FIRST_TO_LAST[0])
+    assert in_field(Field.NAME, last) < in_field(Field.EMAIL, first)
+
+
+def test_a_workspace_has_one_scope_and_no_other_has_it() -> None:
+    assert len({scope_of(f"ws_{number}") for number in range(10_000)}) == 10_000
+    assert 0 <= scope_of("ws_1") < 2**48
+
+
+JAN = terms(Person("1", "Jan Novák", "jan@x.cz", "+420 777 123 456", "Růže"))
+QUERIES = ["j", "ja", "jan", "nov jan", "novak", "jan n r", "777123456 ruze", "+420 777", "jan@x.cz nov", "иван"]
+
+
+def hides(query: str, found: dict[str, int]) -> bool:
+    """Whether the signature rejects somebody whom the query finds."""
+    words = query_words(query)
+    needed = mask(words, whole=False)
+    return score(spelled(found), words) is not None and signature(found) & needed != needed
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_signature_hides_nobody(query: str) -> None:
+    assert not hides(query, JAN)
+
+
+def test_a_signature_hides_nobody_whatever_the_words_are() -> None:
+    made = random.Random(3)
+    for _ in range(500):
+        name = " ".join("".join(made.choices("aábcčdž1 -'ия", k=6)) for _ in range(3))
+        found = terms(Person("1", name))
+        words = [word for form in found for word in (form[: made.randint(1, 8)],)]
+        assert not hides(" ".join(words[:3]), found), name
+
+
+def test_a_signature_that_forgets_a_word_is_noticed() -> None:
+    needed = mask(query_words("novak"), whole=False)
+    forgetful = {term: field for term, field in JAN.items() if not term.startswith("novak")}
+    assert signature(forgetful) & needed != needed
+
+
+def test_the_whole_word_is_asked_for_where_it_counts() -> None:
+    assert signature(JAN) & mask([("nov",)], whole=False) == mask([("nov",)], whole=False)
+    assert signature(JAN) & mask([("nov",)], whole=True) != mask([("nov",)], whole=True)
+
+
+def test_words_are_read_as_they_were_spelled() -> None:
+    assert read(spelled(JAN)) == JAN
+    assert read(spelled({})) == {}
+    assert spelled(dict(reversed(JAN.items()))) == spelled(JAN)
+
+
+def test_the_index_holds_words_and_beginnings_with_their_best_field() -> None:
+    held = entries({"novak": Field.COMPANY, "no": Field.NAME, "777123456": Field.PHONE})
+    assert {term[1:]: field for term, field in held.items() if term.startswith(GRAM)} == {
+        "n": Field.NAME,
+        "no": Field.NAME,
+        "nov": Field.COMPANY,
+        "777": Field.PHONE,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "points"),
+    [
+        ("jan", 0), ("ja", 100), ("x", 1), ("cz", 1), ("777", 102), ("77", None), ("ruze", 3), ("r", 103),
+        ("jan nov", 100), ("jan novak", 0), ("jan zed", None),
+    ],
+)  # fmt: skip
+def test_points(query: str, points: int | None) -> None:
+    assert score(spelled(JAN), query_words(query)) == points

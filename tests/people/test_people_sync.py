@@ -1,0 +1,345 @@
+"""Pull, step by step, against a platform that answers over HTTP; time is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from app.core.database import writing
+from app.core.models import InstallationRow
+from app.people import asking, mirror, sync, turns
+from app.people.directory import PeopleDirectory
+from app.people.forgetting import Forgetting
+from app.people.sync import POLL, Pulling
+from app.people.sync_state import SyncRow, progress, want
+from app.sdk import Batch, Person, State
+from tests.conftest import new_database
+from tests.jobs.fake_platform import Platform, serving_platform
+from tests.jobs.host import host_in, install, row_of, state_of
+
+KIND = Pulling()
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    with serving_platform(Platform(people=30)) as served:
+        yield served
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shops(request: pytest.FixtureRequest, platform: Platform, tmp_path: Path) -> Iterator[Flask]:
+    """A host on each database, with the shop ``shop``."""
+    database = "" if request.param == "sqlite" else new_database(request.getfixturevalue("postgres_url"))
+    with host_in(tmp_path / "instance", platform, database) as app:
+        install(platform, "shop")
+        yield app
+
+
+SQLITE = pytest.mark.parametrize("shops", ["sqlite"], indirect=True)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def pulled(steps: int = 1, at: datetime | None = None) -> list[bool]:
+    """So many steps of the run that is due."""
+    (run,) = KIND.wanted(at or now()) or KIND.wanted(at or now())
+    return [KIND.step(run, at or now()) for _ in range(steps)]
+
+
+def held(shop: str = "shop") -> SyncRow:
+    row = row_of(shop)
+    assert row is not None
+    return row
+
+
+def test_page_by_page_until_it_is_live(shops: Flask, platform: Platform) -> None:
+    assert pulled() == [True]
+    assert (held().state, held().cursor, mirror.count("ws", "shop")) == ("first", "10", 10)
+    assert progress("shop").text == "first sync 33 %"
+    assert pulled(2) == [True, False]
+    assert (held().state, held().cursor, mirror.count("ws", "shop")) == ("live", "30", 30)
+    assert progress("shop", now()).text.startswith("live since ")
+    assert [call.cursor for call in platform.of("shop")] == ["", "10", "20"]
+    assert [hit.name for hit in PeopleDirectory("ws").search("person 29")] == ["Person 29"]
+
+
+def test_the_same_run_has_the_same_name_until_it_is_over(shops: Flask) -> None:
+    KIND.wanted(now())
+    first, again = KIND.wanted(now()), KIND.wanted(now())
+    assert first == again
+    pulled(3)
+    (later,) = KIND.wanted(now() + POLL)
+    assert later.id != first[0].id
+    KIND.over(later, "", now())
+    assert KIND.wanted(now() + POLL)[0].id != later.id
+
+
+@SQLITE
+def test_live_shops_are_polled_each_at_its_own_moment(shops: Flask) -> None:
+    pulled(3)
+    assert KIND.wanted(now()) == []
+    at = held().next_at
+    assert at is not None
+    assert at - now() <= POLL
+    pulled(1, at)
+    assert held().next_at == at + POLL
+    moments = {turns.phase(f"shop{number}", POLL) // (POLL / 10) for number in range(300)}
+    assert moments == set(range(10))
+
+
+@SQLITE
+def test_a_run_that_was_overtaken_stores_nothing(shops: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulled()
+    (run,) = KIND.wanted(now())
+    real = sync.pull
+
+    def slow(turn: turns.Turn, at: datetime) -> Batch:
+        batch = real(turn, at)
+        monkeypatch.setattr(sync, "pull", real)
+        assert KIND.step(run, at) is True  # another worker does the same step meanwhile
+        return Batch(people=[Person("stray", "Stray")], cursor=batch.cursor, more=True)
+
+    monkeypatch.setattr(sync, "pull", slow)
+    assert KIND.step(run, now()) is False
+    assert (held().cursor, mirror.count("ws", "shop")) == ("20", 20)
+
+
+@SQLITE
+def test_without_that_guard_a_stray_page_would_be_stored(shops: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulled()
+    monkeypatch.setattr(turns, "change", lambda session, turn, **values: None)
+    monkeypatch.setattr(sync, "pull", lambda turn, at: Batch(people=[Person("stray", "Stray")], cursor="x", more=True))
+    pulled()
+    assert mirror.count("ws", "shop") == 11
+
+
+@SQLITE
+def test_a_cursor_and_its_page_commit_together(shops: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("app.people.pushing.mark", broken)
+    assert pulled() == [False]
+    assert (held().cursor, held().failures, mirror.count("ws", "shop")) == ("", 1, 0)
+
+
+@SQLITE
+def test_a_failure_waits_and_goes_on_at_its_cursor(shops: Flask, platform: Platform) -> None:
+    pulled()
+    platform.trouble = lambda shop, action: (500, {})
+    assert pulled() == [False]
+    assert (held().failures, held().reason, held().state) == (1, "status_500", "first")
+    assert "status_500, again at" in progress("shop").text
+    assert KIND.wanted(now()) == []
+    platform.trouble = lambda shop, action: None
+    assert pulled(2, now() + timedelta(minutes=1)) == [True, False]
+    assert [call.cursor for call in platform.of("shop")] == ["", "10", "10", "20"]
+    assert (held().failures, held().reason) == (0, "")
+
+
+@pytest.mark.parametrize("header", ["600", "date"])
+@SQLITE
+def test_later_is_obeyed(shops: Flask, platform: Platform, header: str) -> None:
+    named = f"{now() + timedelta(seconds=600):%a, %d %b %Y %H:%M:%S GMT}" if header == "date" else header
+    platform.trouble = lambda shop, action: (429, {"Retry-After": named})
+    pulled()
+    at = held().next_at
+    assert at is not None
+    assert abs(at - now() - timedelta(seconds=600)) < timedelta(seconds=10)
+
+
+@SQLITE
+def test_two_401_are_the_last(shops: Flask, platform: Platform) -> None:
+    platform.trouble = lambda shop, action: (401, {})
+    pulled()
+    assert held().state == "waiting"
+    pulled(1, now() + timedelta(hours=1))
+    assert held().state == "stopped"
+    assert "401 twice" in progress("shop").text
+    assert KIND.wanted(now() + timedelta(days=99)) == []
+    assert len(platform.of("shop")) == 2
+    # Asked for by a person, or connected again, it gets another chance.
+    assert want("shop")
+    assert held().state == "waiting"
+    assert len(KIND.wanted(now())) == 1
+
+
+@SQLITE
+def test_a_connector_with_too_many_failed_logins_waits_as_a_whole(
+    shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "login_budget", lambda connector: 3)
+    install(platform, *(f"dead{number}" for number in range(6)))
+    platform.trouble = lambda shop, action: (401, {})
+    KIND.wanted(now())
+    for run in KIND.wanted(now()):
+        KIND.step(run, now())
+    assert len(platform.calls) == 3
+    assert KIND.wanted(now()) == []
+
+
+@SQLITE
+def test_connected_again_after_it_stopped(shops: Flask, platform: Platform) -> None:
+    platform.trouble = lambda shop, action: (403, {})
+    pulled()
+    assert state_of("shop") == "stopped"
+    assert KIND.wanted(now()) == []
+    install(platform, "shop")
+    KIND.wanted(now())
+    assert len(KIND.wanted(now())) == 1
+
+
+@SQLITE
+def test_poison_is_stopped_with_its_cause_and_others_go_on(
+    shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(platform, "poison")
+    real = sync.pull
+
+    def poisoned(turn: turns.Turn, at: datetime) -> Batch:
+        if turn.installation.id == "poison":
+            raise KeyError("secret")
+        return real(turn, at)
+
+    monkeypatch.setattr(sync, "pull", poisoned)
+    KIND.wanted(now())
+    for number in range(20):
+        at = now() + number * timedelta(hours=2)
+        for run in KIND.wanted(at):
+            KIND.step(run, at)
+    assert progress("poison").text == "stopped because it failed 5 times, last with KeyError"
+    assert state_of("shop") == "live"
+
+
+@SQLITE
+def test_a_cursor_that_stands_still_is_no_endless_loop(shops: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    connector = turns.services().registry.find("fakeshop")
+    assert connector is not None
+    monkeypatch.setattr(type(connector), "call", lambda self, hook, **rest: Batch(cursor=rest["cursor"], more=True))
+    assert pulled() == [False]
+    assert held().failures == 1
+
+
+@SQLITE
+def test_a_run_that_kills_its_workers_is_stopped(shops: Flask) -> None:
+    KIND.wanted(now())
+    (run,) = KIND.wanted(now())
+    for _ in range(4):
+        KIND.lost(run, now())
+    assert held().state == "waiting"
+    KIND.lost(run, now())
+    assert held().state == "stopped"
+
+
+@pytest.mark.parametrize("state", [State.PAUSED, State.UNINSTALLING, State.UNINSTALLED, State.PENDING])
+@SQLITE
+def test_only_active_installations_are_asked(shops: Flask, platform: Platform, state: State) -> None:
+    KIND.wanted(now())
+    (run,) = KIND.wanted(now())
+    install(platform, "shop", state=state)
+    assert KIND.wanted(now()) == []
+    assert KIND.step(run, now()) is False
+    assert platform.calls == []
+
+
+def test_a_lost_mirror_begins_anew(shops: Flask, platform: Platform) -> None:
+    pulled(3)
+    mirror.forget("ws")
+    with writing() as session:
+        session.query(SyncRow).delete()
+    pulled(3)
+    assert mirror.count("ws", "shop") == 30
+
+
+def test_uninstalled_everything_goes_and_comes_back_with_it(shops: Flask, platform: Platform) -> None:
+    pulled(3)
+    install(platform, "shop", state=State.UNINSTALLED)
+    forgetting = Forgetting()
+    forgetting.wanted(now())
+    (run,) = forgetting.wanted(now())
+    forgetting.step(run, now())
+    assert (mirror.count("ws", "shop"), row_of("shop"), state_of("shop", "forget")) == (0, None, "gone")
+    assert forgetting.wanted(now()) == []
+    install(platform, "shop")
+    pulled(3)
+    assert mirror.count("ws", "shop") == 30
+    install(platform, "shop", state=State.UNINSTALLED)
+    forgetting.wanted(now())
+    assert len(forgetting.wanted(now())) == 1
+
+
+@SQLITE
+def test_an_installation_that_was_removed_is_forgotten(shops: Flask) -> None:
+    pulled()
+    with writing() as session:
+        session.query(InstallationRow).delete()
+    forgetting = Forgetting()
+    forgetting.wanted(now())
+    (run,) = forgetting.wanted(now())
+    forgetting.step(run, now())
+    assert (mirror.count("ws", "shop"), row_of("shop"), row_of("shop", "forget")) == (0, None, None)
+    assert forgetting.wanted(now()) == []
+
+
+# Asking the platforms
+
+
+def test_while_the_first_pass_is_under_way_the_platform_is_asked(shops: Flask, platform: Platform) -> None:
+    pulled()
+    assert [person.name for person in asking.candidates("ws", "marie")] == ["Looked Up marie"]
+    assert [hit.name for hit in PeopleDirectory("ws").search("looked")] == ["Looked Up marie"]
+    assert held().cursor == "10"
+    pulled(2)
+    assert asking.candidates("ws", "marie") == []
+    assert len(platform.of("shop", "lookup")) == 1
+
+
+@SQLITE
+def test_nobody_is_asked_for_nothing_or_by_another_workspace(shops: Flask, platform: Platform) -> None:
+    pulled()
+    assert asking.candidates("ws", " ") == asking.candidates("other", "marie") == []
+    assert platform.of("shop", "lookup") == []
+
+
+@SQLITE
+def test_a_platform_that_hangs_or_fails_brings_nobody(shops: Flask, platform: Platform) -> None:
+    pulled()
+    platform.trouble = lambda shop, action: (500, {})
+    assert asking.candidates("ws", "marie") == []
+    platform.trouble, platform.delay = lambda shop, action: None, 3.0
+    began = datetime.now(UTC)
+    assert asking.candidates("ws", "marie") == []
+    # The platform would take 3 seconds: not to wait for it is what is asked.
+    assert datetime.now(UTC) - began < 3 * SECOND
+
+
+@SQLITE
+def test_a_refused_lookup_is_not_repeated_with_every_search(shops: Flask, platform: Platform) -> None:
+    pulled()
+    platform.trouble = lambda shop, action: (401, {})
+    for _ in range(5):
+        assert asking.candidates("ws", "marie") == []
+    assert len(platform.of("shop", "lookup")) == 1
+    assert held().refusals == 1
+
+
+def test_want_asks_for_a_sync_now(shops: Flask) -> None:
+    assert want("shop") is False
+    pulled(3)
+    with writing() as session:
+        session.execute(update(SyncRow).values(next_at=now() + timedelta(hours=9)))
+    assert KIND.wanted(now()) == []
+    assert want("shop") is True
+    assert len(KIND.wanted(now())) == 1
+
+
+def test_one_that_never_had_its_turn_waits(shops: Flask) -> None:
+    assert (progress("shop").state, progress("shop").text, progress("shop").live_since) == ("waiting", "waiting", None)

@@ -1,0 +1,249 @@
+"""A page of a sync: all of it or nothing, whatever it says about whom, and the index stays in step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.core.database import reading
+from app.people import keeping, mirror
+from app.people.directory import PeopleDirectory
+from app.people.mirror import Stored
+from app.people.models import OrderRow, PersonRow
+from app.sdk import Batch, Order, Person, State
+from tests.people.truth import check_terms_are_true
+
+
+def apply(also: Callable[[Session], None] | None = None, **page: Any) -> Stored:
+    return mirror.apply("w1", "shop1", Batch(**page), also)
+
+
+def names(directory: PeopleDirectory, query: str) -> list[str]:
+    return [hit.name for hit in directory.search(query)]
+
+
+def card(directory: PeopleDirectory, query: str) -> Person:
+    found = directory.person(directory.search(query)[0].id)
+    assert found is not None
+    return found
+
+
+def numbers(directory: PeopleDirectory, query: str) -> list[str]:
+    return [order.number for order in card(directory, query).orders]
+
+
+def test_people_are_counted_and_found(mine: PeopleDirectory) -> None:
+    assert apply(people=[Person("1", "Jan"), Person("2", "Eva")]) == Stored(2, 0)
+    assert apply(people=[Person("2", "Eva"), Person("3", "Ota"), Person("3", "Otakar")]) == Stored(1, 1)
+    assert [names(mine, name) for name in ("jan", "eva", "ota")] == [["Jan"], ["Eva"], ["Otakar"]]
+    assert apply() == Stored()
+    check_terms_are_true()
+
+
+def test_people_keep_their_orders(mine: PeopleDirectory) -> None:
+    apply(people=[Person("1", "Jan", orders=[Order("ignored")])], orders=[("1", Order("A", "2026-01-01"))])
+    apply(people=[Person("1", "Jan Novák")])
+    assert numbers(mine, "novak") == ["A"]
+    with reading() as session:
+        row = session.scalars(select(PersonRow)).one()
+    assert (row.has_orders, row.last_order) == (True, "2026-01-01")
+    check_terms_are_true()
+
+
+def test_orders_are_kept_by_their_number(mine: PeopleDirectory) -> None:
+    apply(people=[Person("1", "Jan")], orders=[("1", Order("A", "2026-01-01", "new")), ("1", Order("B", "2026-01-02"))])
+    apply(orders=[("1", Order("A", "2026-01-01", "paid")), ("1", Order("C")), ("1", Order("C", "2026-01-03"))])
+    assert [(order.number, order.status) for order in card(mine, "jan").orders] == [("C", ""), ("B", ""), ("A", "paid")]
+    check_terms_are_true()
+
+
+def test_an_order_lifts_its_person(mine: PeopleDirectory) -> None:
+    apply(people=[Person("1", "Jan A"), Person("2", "Jan B")])
+    assert names(mine, "jan") == ["Jan A", "Jan B"]
+    apply(orders=[("2", Order("1", "2026-01-01"))])
+    assert names(mine, "jan") == ["Jan B", "Jan A"]
+    apply(orders=[("1", Order("1", "2026-02-01"))])
+    assert names(mine, "jan") == ["Jan A", "Jan B"]
+    apply(orders=[("1", Order("1", "2025-02-01"))])
+    assert names(mine, "jan") == ["Jan B", "Jan A"]
+    check_terms_are_true()
+
+
+def test_orders_of_nobody_are_left_out(mine: PeopleDirectory) -> None:
+    apply(people=[Person("1", "Jan")], orders=[("unknown", Order("A"))])
+    with reading() as session:
+        assert session.scalars(select(OrderRow)).all() == []
+
+
+def test_the_gone_are_deleted_with_their_orders(mine: PeopleDirectory) -> None:
+    apply(people=[Person("1", "Jan"), Person("2", "Eva")], orders=[("1", Order("A")), ("2", Order("B"))])
+    apply(gone=["1", "never seen"])
+    assert (names(mine, "jan"), names(mine, "eva")) == ([], ["Eva"])
+    with reading() as session:
+        assert [row.number for row in session.scalars(select(OrderRow))] == ["B"]
+    check_terms_are_true()
+
+
+def test_a_merged_person_gives_its_orders(mine: PeopleDirectory) -> None:
+    apply(people=[Person("1", "Old"), Person("2", "New")], orders=[("1", Order("A", "2026-03-01", "old's"))])
+    apply(orders=[("2", Order("B", "2026-01-01"))])
+    apply(merged=[("1", "2")], orders=[("1", Order("C", "2026-04-01"))])
+    assert names(mine, "old") == []
+    assert numbers(mine, "new") == ["C", "A", "B"]
+    check_terms_are_true()
+
+
+def test_of_the_same_number_the_one_merged_into_keeps_its_own(mine: PeopleDirectory) -> None:
+    apply(people=[Person("1", "Old"), Person("2", "New")])
+    apply(orders=[("1", Order("A", status="old's")), ("2", Order("A", status="new's"))])
+    apply(merged=[("1", "2")])
+    assert [order.status for order in card(mine, "new").orders] == ["new's"]
+
+
+@pytest.mark.parametrize("merged", [[("1", "2"), ("2", "3")], [("2", "3"), ("1", "3")]], ids=["chain", "fan"])
+def test_merges_follow_each_other(mine: PeopleDirectory, merged: list[tuple[str, str]]) -> None:
+    apply(people=[Person(id, f"Jan {id}") for id in "123"], orders=[(id, Order(f"O{id}")) for id in "123"])
+    apply(merged=merged)
+    assert names(mine, "jan") == ["Jan 3"]
+    assert sorted(numbers(mine, "jan")) == ["O1", "O2", "O3"]
+    check_terms_are_true()
+
+
+def test_merged_into_one_that_is_not_held_it_takes_its_id(mine: PeopleDirectory) -> None:
+    apply(people=[Person("1", "Jan")], orders=[("1", Order("A"))])
+    apply(merged=[("1", "2")])
+    assert (card(mine, "jan").external_id, numbers(mine, "jan")) == ("2", ["A"])
+    assert apply(people=[Person("2", "Jan Novák")]) == Stored(0, 1)
+    assert numbers(mine, "novak") == ["A"]
+    check_terms_are_true()
+
+
+@pytest.mark.parametrize("merged", [[("1", "1")], [("7", "8")], [("7", "1")], [("1", "2"), ("2", "1")]])
+def test_odd_merges_lose_nobody(mine: PeopleDirectory, merged: list[tuple[str, str]]) -> None:
+    apply(people=[Person("1", "Jan")], orders=[("1", Order("A"))])
+    apply(merged=merged, orders=[("1", Order("B"))])
+    assert sorted(numbers(mine, "jan")) == ["A", "B"]
+    check_terms_are_true()
+
+
+def test_what_else_belongs_to_the_page_is_stored_with_it(mine: PeopleDirectory) -> None:
+    seen: list[str] = []
+    apply(lambda session: seen.extend(session.scalars(select(PersonRow.name))), people=[Person("1", "Jan")])
+    assert seen == ["Jan"]
+
+
+def test_all_or_nothing(mine: PeopleDirectory) -> None:
+    apply(people=[Person("1", "Jan")])
+
+    def fail(session: Session) -> None:
+        raise RuntimeError("the cursor cannot be stored")
+
+    with pytest.raises(RuntimeError):
+        apply(fail, people=[Person("1", "Eva"), Person("2", "Ota")], orders=[("1", Order("A"))], gone=["1"])
+    assert names(mine, "jan") == ["Jan"]
+    assert numbers(mine, "jan") == []
+    check_terms_are_true()
+
+
+@pytest.mark.parametrize("page", [{"people": [Person("", "x")]}, {"gone": [" "]}, {"merged": [("1", "x" * 201)]}])
+def test_an_id_that_cannot_be_kept_is_refused(mine: PeopleDirectory, page: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="external_id"):
+        apply(**page)
+
+
+def test_another_source_and_another_workspace_are_left_alone(mine: PeopleDirectory, theirs: PeopleDirectory) -> None:
+    mirror.store("w1", "import", [Person("1", "Jan Import")])
+    mirror.store("w2", "shop2", [Person("1", "Jan Theirs")])
+    apply(gone=["1"], merged=[("1", "2")], orders=[("1", Order("A"))])
+    assert (names(mine, "jan"), names(theirs, "jan")) == (["Jan Import"], ["Jan Theirs"])
+
+
+def test_an_order_that_does_not_lift_is_noticed(mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "recall", lambda *anything: None)
+    with pytest.raises(AssertionError):
+        test_an_order_lifts_its_person(mine)
+
+
+# The same human in two shops
+
+
+@pytest.fixture
+def two_shops(mine: PeopleDirectory, installed: Callable[..., None]) -> PeopleDirectory:
+    installed("shop3", "w1")
+    return mine
+
+
+def both(first: Person, second: Person) -> None:
+    mirror.store("w1", "shop1", [first])
+    mirror.store("w1", "shop3", [second])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param({"email": "Jan@x.cz"}, {"email": " jan@X.cz"}, id="e-mail"),
+        pytest.param({"phone": "+420 777 123 456"}, {"phone": "00420777123456"}, id="phone"),
+        pytest.param({"phone": "777 123 456"}, {"phone": "777123456"}, id="phone-without-country"),
+        pytest.param({"phone": "1234567, +420 777 123 456"}, {"phone": "+420777123456"}, id="one-of-two-phones"),
+    ],
+)
+def test_the_same_human_in_two_shops_is_one_hit(
+    two_shops: PeopleDirectory, one: dict[str, str], other: dict[str, str]
+) -> None:
+    both(
+        Person("1", "Jan Novák", **one, orders=[Order("A", "2025-01-01")]),
+        Person("9", "Jan Novák ml.", **other, note="VIP", orders=[Order("B", "2026-01-01")]),
+    )
+    hits = two_shops.search("jan")
+    assert [hit.name for hit in hits] == ["Jan Novák ml."]
+    shown = two_shops.person(hits[0].id)
+    assert shown is not None
+    assert [order.number for order in shown.orders] == ["B", "A"]
+    assert (shown.external_id, shown.sources) == ("9", ("shop3", "shop1"))
+    assert mirror.count("w1") == 2
+
+
+def test_what_one_shop_left_out_the_other_tells(two_shops: PeopleDirectory) -> None:
+    both(Person("1", "Jan", "jan@x.cz", company="Acme"), Person("9", "Jan", "jan@x.cz", "777123456", note="VIP"))
+    shown = card(two_shops, "acme")
+    assert (shown.external_id, shown.company, shown.phone, shown.note) == ("1", "Acme", "777123456", "VIP")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param({}, {}, id="nothing"),
+        pytest.param({"email": "jan@x.cz"}, {"email": "jan@x.com"}, id="another-e-mail"),
+        pytest.param({"email": "none"}, {"email": "none"}, id="no-e-mail"),
+        pytest.param({"phone": "+420 777 123 456"}, {"phone": "+421 777 123 456"}, id="another-country"),
+        pytest.param({"phone": "+420 777 123 456"}, {"phone": "777 123 456"}, id="country-unknown"),
+        pytest.param({"phone": "112"}, {"phone": "112"}, id="short-code"),
+    ],
+)
+def test_two_humans_stay_two(two_shops: PeopleDirectory, one: dict[str, str], other: dict[str, str]) -> None:
+    both(Person("1", "Jan Novák", **one), Person("9", "Jan Novák", **other))
+    assert len(two_shops.search("jan")) == 2
+    assert card(two_shops, "jan").sources == ("shop1",)
+
+
+def test_two_customers_of_one_shop_stay_two(mine: PeopleDirectory) -> None:
+    mirror.store("w1", "shop1", [Person("1", "Jan", "info@x.cz"), Person("2", "Eva", "info@x.cz")])
+    assert len(mine.search("info@x.cz")) == 2
+    assert card(mine, "jan").sources == ("shop1",)
+
+
+def test_a_shop_that_is_not_served_adds_nothing(two_shops: PeopleDirectory, installed: Callable[..., None]) -> None:
+    both(Person("1", "Jan", "jan@x.cz"), Person("9", "Jan", "jan@x.cz", orders=[Order("B")]))
+    installed("shop3", "w1", State.UNINSTALLED)
+    assert card(two_shops, "jan").sources == ("shop1",)
+    assert numbers(two_shops, "jan") == []
+
+
+def test_another_workspace_adds_nothing(mine: PeopleDirectory, theirs: PeopleDirectory) -> None:
+    mirror.store("w1", "shop1", [Person("1", "Jan", "jan@x.cz")])
+    mirror.store("w2", "shop2", [Person("1", "Jan", "jan@x.cz", orders=[Order("B")])])
+    assert card(mine, "jan").sources == ("shop1",)
