@@ -20,7 +20,7 @@ from app.core.models import CredentialRow, InstallationRow, WorkspaceRow
 from app.core.pipeline import Request
 from app.core.services import services
 from app.people import mirror, sync_state
-from app.sdk import Answer, Claims
+from app.sdk import Answer, Claims, State
 
 WIDTH = 30
 PAUSE = 0.5
@@ -75,11 +75,17 @@ def show_installation(id: str, json_wanted: bool) -> None:
         facts["next_check"] = row.probe_at.isoformat() if row.probe_at else None
         facts["credentials"] = sorted(f"{name} ({slot})" for name, slot in names)
     facts["people"] = mirror.count(facts["workspace"] or "", id)
-    told = sync_state.progress(id)
-    facts["sync"] = {"state": told.state, "done": told.done, "total": told.total, "text": told.text}
-    if not json_wanted:
-        facts["sync"] = bar(told)
+    if fills(facts["connector"]):
+        told = sync_state.progress(id)
+        shown = {"state": told.state, "done": told.done, "total": told.total, "text": told.text}
+        facts["sync"] = shown if json_wanted else bar(told)
     show_one(facts, json_wanted)
+
+
+def fills(connector: str) -> bool:
+    """Whether the marketplace brings people."""
+    found = services().registry.find(connector)
+    return found is not None and found.serving and found.implements("pull")
 
 
 def bar(told: sync_state.Progress) -> str:
@@ -99,7 +105,9 @@ def bar(told: sync_state.Progress) -> str:
 def sync(id: str, wait: bool, json_wanted: bool) -> None:
     """Ask for a synchronisation now; the worker does it."""
     with reading() as session:
-        existing(session.get(InstallationRow, id), id)
+        row = existing(session.get(InstallationRow, id), id)
+    if not fills(row.connector) or row.state != State.ACTIVE:
+        raise click.ClickException(f"nothing is synchronised here: {row.connector}, {row.state}")
     began = datetime.now(UTC)
     sync_state.want(id, began)
     told = sync_state.progress(id)

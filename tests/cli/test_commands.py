@@ -111,6 +111,7 @@ def test_installations_are_shown_without_secrets_and_removed_wholly(stage: Stage
         (("workspaces", "merge", "nowhere", "elsewhere"), "there is no workspace"),
         (("people", "search", "x", "--workspace", "nowhere"), "there is no workspace"),
         (("connectors", "show", "nobody"), "there is no connector 'nobody'"),
+        (("installations", "sync", "nobody", "--wait"), "there is no installation 'nobody'"),
         (("simulate", "upgates", "open"), "simulate plays the marketplaces of demo mode"),
     ],
 )
@@ -173,3 +174,11 @@ def test_a_workspace_is_exported_and_erased(stage: Stage) -> None:
     assert stage.cli("workspaces", "show", orlo["workspace"], check=False).returncode == 1
     _, found = stage.simulators["orlo"].play("search", q="jana")
     assert found.status_code == 404
+
+
+def test_what_brings_nobody_is_not_waited_for(stage: Stage) -> None:
+    orlo = stage.connect_orlo()
+    refused = stage.cli("installations", "sync", orlo["id"], "--wait", check=False)
+    assert refused.returncode == 1
+    assert "nothing is synchronised here" in refused.stderr
+    assert "sync" not in json.loads(stage.cli("installations", "show", orlo["id"], "--json").stdout)
