@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 
 from app.core.manifest import Limits
 from app.jobs import pace
 from app.jobs.trials import MOST_REFUSALS
-from app.sdk import Outbound, Response, Stopped
+from app.sdk import Outbound, Response, Stopped, retry_at
 
 OVER_A_LIMIT = (429, 503)
 
@@ -60,16 +59,4 @@ class Metered:
         self.refused = response.status == 401
         self._refusals = self._refusals + 1 if self.refused else 0
         if response.status in OVER_A_LIMIT:
-            self.wish = retry_after(response.headers.get("retry-after", ""), datetime.now(UTC))
-
-
-def retry_after(text: str, now: datetime) -> datetime | None:
-    """The time that a Retry-After names, in seconds or as a date; None when it cannot be read."""
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return now + timedelta(seconds=int(text[:9]))
-    try:
-        named = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return named if named.tzinfo else named.replace(tzinfo=UTC)
+            self.wish = retry_at(response.headers.get("retry-after", ""), datetime.now(UTC))

@@ -27,6 +27,7 @@ from .proofs import (
     load_public_key,
 )
 from .reading import iso_time, read_form, read_json, read_object, read_query, text_field, unix_time, whole_number
+from .tolerant import retry_at, told_amount, told_fields, told_id, told_text
 from .values import (
     Answer,
     Batch,
@@ -103,7 +104,12 @@ __all__ = [
     "read_json",
     "read_object",
     "read_query",
+    "retry_at",
     "text_field",
+    "told_amount",
+    "told_fields",
+    "told_id",
+    "told_text",
     "unix_time",
     "whole_number",
 ]

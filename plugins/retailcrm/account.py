@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from app.sdk import Installation, Later, Outbound, Response, Stopped, UpstreamFailed
+from app.sdk import Installation, Later, Outbound, Response, Stopped, UpstreamFailed, retry_at
 
 LIMIT = 100  # the largest page that every method gives (sheet, section 5: "an enum: 20, 50, 100")
 SECONDS = 30.0
 RIGHTS = {"customers": "customer_read", "orders": "order_read"}
-LONGEST_WAIT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +104,3 @@ def refuse_locked_out(status: int, told: Mapping[str, Any], right: str) -> None:
         raise Stopped("wrong_key", "The account does not accept the key it gave.")
     if status == 403 or text.startswith("Access denied"):
         raise Stopped("access_denied", "The add-on needs these rights: %(rights)s.", rights=right)
-
-
-def retry_at(value: str, now: datetime | None) -> datetime | None:
-    """The time that ``Retry-After`` names (RFC 9110, 10.2.3: seconds or an HTTP date), at most a day ahead.
-
-    None where it names none, or one that has passed: to come again at once is not what was asked.
-    """
-    if now is None:
-        return None
-    try:
-        if re.fullmatch("[0-9]{1,9}", value.strip(), re.ASCII):
-            at = now + timedelta(seconds=int(value))
-        else:
-            at = parsedate_to_datetime(value)
-            at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return min(at, now + LONGEST_WAIT) if at > now else None
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.sdk import Batch, Health, Installation, Order, Outbound, Person, UpstreamFailed
+from app.sdk import Batch, Health, Installation, Order, Outbound, Person, UpstreamFailed, told_fields, told_id
 
 from . import records
 from .account import Account, Pages, object_of
@@ -138,9 +138,9 @@ def history(account: Account, kind: str, last: int, since: str) -> tuple[list[Ma
     """
     start = ("filter[sinceId]", str(last)) if last else ("filter[startDate]", since)
     told, pages = account.entries(f"{kind}/history", start)
-    entries = [entry for entry in map(records.fields, told) if records.number(entry.get("id")) > last]
-    entries.sort(key=lambda entry: records.number(entry["id"]))
-    newest = max((records.number(entry["id"]) for entry in entries), default=last)
+    entries = [entry for entry in map(told_fields, told) if told_id(entry.get("id")) > last]
+    entries.sort(key=lambda entry: told_id(entry["id"]))
+    newest = max((told_id(entry["id"]) for entry in entries), default=last)
     if pages.at < pages.last and newest <= last:
         raise UpstreamFailed("history_stands_still")
     theirs = [entry for entry in entries if id_of(entry, kind.removesuffix("s")) and not is_own(entry)]
@@ -149,12 +149,12 @@ def history(account: Account, kind: str, last: int, since: str) -> tuple[list[Ma
 
 def is_own(entry: Mapping[str, Any]) -> bool:
     """Sheet, section 5: "Skip own changes: source == api and apiKey.current == true"."""
-    return entry.get("source") == "api" and records.fields(entry.get("apiKey")).get("current") is True
+    return entry.get("source") == "api" and told_fields(entry.get("apiKey")).get("current") is True
 
 
 def id_of(entry: Mapping[str, Any], name: str) -> int:
     """The id of the object under ``name``; 0 where there is none."""
-    return records.number(records.fields(entry.get(name)).get("id"))
+    return told_id(told_fields(entry.get(name)).get("id"))
 
 
 def reread(account: Account, kind: str, ids: Mapping[int, None]) -> list[Any]:
@@ -162,7 +162,7 @@ def reread(account: Account, kind: str, ids: Mapping[int, None]) -> list[Any]:
     if not ids:
         return []
     found, _ = account.entries(kind, *(("filter[ids][]", id) for id in ids))
-    return [entry for entry in found if records.number(records.fields(entry).get("id")) in ids]
+    return [entry for entry in found if told_id(told_fields(entry).get("id")) in ids]
 
 
 def people_of(account: Account, entries: Sequence[object]) -> list[Person]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from app.sdk import Installation, Later, Malformed, Outbound, Response, Stopped, UpstreamFailed
+from app.sdk import Installation, Later, Malformed, Outbound, Response, Stopped, UpstreamFailed, retry_at
 
 from .api import address_of
 
 SIZE = 100  # "100 items a page, page size cannot be set" (4.5)
 SECONDS = 30.0
-LONGEST_WAIT = timedelta(days=1)
 
 
 class Moved(UpstreamFailed):
@@ -113,21 +110,3 @@ def read_pages(told: Mapping[str, Any], asked: int, filled: bool) -> Pages:
         if wrong:
             raise UpstreamFailed(lie)
     return pages
-
-
-def retry_at(value: str, now: datetime | None) -> datetime | None:
-    """The time that ``Retry-After`` names: "a date and time in GMT, not seconds", "parse both forms" (4.4).
-
-    At most a day ahead; None where it names none, or one that has passed.
-    """
-    if now is None:
-        return None
-    try:
-        if re.fullmatch("[0-9]{1,9}", value.strip(), re.ASCII):
-            at = now + timedelta(seconds=int(value))
-        else:
-            at = parsedate_to_datetime(value)
-            at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return min(at, now + LONGEST_WAIT) if at > now else None
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

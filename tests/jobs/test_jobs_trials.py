@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from app.jobs.outgoing import retry_after
 from app.jobs.trials import LONGEST_PAUSE, MOST_CRASHES, MOST_FAILURES, Trials, Verdict, judge, pause
-from app.sdk import Later, Stopped, UpstreamFailed
+from app.sdk import Later, Stopped, UpstreamFailed, retry_at
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -90,7 +89,7 @@ def test_the_platforms_wish_is_obeyed(wished: timedelta, obeyed: timedelta) -> N
     ("text", "seconds"),
     [
         ("120", 120),
-        (" 0 ", 0),
+        (" 0 ", None),
         ("Thu, 01 Jan 2026 13:00:00 GMT", 3600),
         ("Thu, 01 Jan 2026 12:00:30 +0000", 30),
         ("", None),
@@ -101,4 +100,4 @@ def test_the_platforms_wish_is_obeyed(wished: timedelta, obeyed: timedelta) -> N
     ],
 )
 def test_retry_after_in_seconds_or_as_a_date(text: str, seconds: int | None) -> None:
-    assert retry_after(text, NOW) == (None if seconds is None else NOW + timedelta(seconds=seconds))
+    assert retry_at(text, NOW) == (None if seconds is None else NOW + timedelta(seconds=seconds))

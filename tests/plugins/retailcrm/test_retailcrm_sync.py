@@ -18,7 +18,19 @@ from hypothesis import strategies as st
 
 import plugins.retailcrm as connector
 from app.core.outbound import Outgate
-from app.sdk import Batch, Health, Installation, Later, Order, Person, Response, State, Stopped, UpstreamFailed
+from app.sdk import (
+    Batch,
+    Health,
+    Installation,
+    Later,
+    Order,
+    Person,
+    Response,
+    State,
+    Stopped,
+    UpstreamFailed,
+    told_amount,
+)
 from app.sdk.simulation import Call, Reply, serving
 from plugins.retailcrm import account as reading
 from plugins.retailcrm import records, sync
@@ -409,7 +421,7 @@ def test_an_order_of_a_company_belongs_to_its_contact() -> None:
     + [(odd, "") for odd in (None, True, [], {}, "", "NaN", "1e9", 1e300, "1_0", "٣")],
 )
 def test_a_total_is_a_plain_decimal(told: Any, total: str) -> None:
-    assert records.amount(told) == total
+    assert told_amount(told) == total
 
 
 @pytest.mark.parametrize(
@@ -702,7 +714,8 @@ def test_a_missing_guard_against_odd_shapes_is_noticed(phase: str, monkeypatch: 
     one = Installation("i", "w", "retailcrm", "t", "", State.ACTIVE, lambda name: secrets[name], "http://crm")
     outbound: Any = Straight()
     connector.pull(one, outbound, asked_by(phase), NOW)
-    monkeypatch.setattr(records, "fields", lambda value: value)
+    for module in (records, sync):
+        monkeypatch.setattr(module, "told_fields", lambda value: value, raising=False)
     with pytest.raises(AttributeError):
         connector.pull(one, outbound, asked_by(phase), NOW)
 

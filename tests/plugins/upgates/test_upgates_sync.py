@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.core.outbound import Outgate
-from app.sdk import Batch, Installation, Later, Order, Person, Response, State, Stopped, UpstreamFailed
+from app.sdk import Batch, Installation, Later, Order, Person, Response, State, Stopped, UpstreamFailed, told_amount
 from app.sdk.simulation import Call, Reply, serving
 from plugins import upgates
 from plugins.upgates import cursor as cursors
@@ -424,7 +424,7 @@ def test_an_order_keeps_its_page_and_sum() -> None:
 
 @pytest.mark.parametrize("odd", [None, True, [], {}, "", "NaN", "1e9", 1e300, "1_0", "٣"])
 def test_an_odd_total_is_none(odd: Any) -> None:
-    assert records.amount(odd) == ""
+    assert told_amount(odd) == ""
 
 
 def test_odd_records_do_not_hold_up_the_others(world: World) -> None:
@@ -730,7 +730,7 @@ def test_a_missing_guard_against_odd_shapes_is_noticed(
     outbound: Any = Straight()
     cursor = write_cursor(Cursor(phase=phase, start=cursors.write_time(NOW)))
     upgates.pull(of(shop), outbound, cursor, NOW)
-    monkeypatch.setattr(records, "fields", lambda value: value)
+    monkeypatch.setattr(records, "told_fields", lambda value: value)
     with pytest.raises(AttributeError):
         upgates.pull(of(shop), outbound, cursor, NOW)
 
