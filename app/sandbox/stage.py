@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 import requests
+import structlog
 from flask import current_app
 from sqlalchemy import select
 
@@ -26,6 +27,8 @@ from app.people import importing, mirror
 from app.sandbox.marketplace import Marketplace
 from app.sdk import Answer, Claims
 from app.sdk.simulation import serving
+
+log = structlog.get_logger()
 
 DEMO_PEOPLE = Path(__file__).with_name("people.jsonl")
 WORKSPACE = "Demo"
@@ -43,9 +46,12 @@ def run() -> None:
         marketplaces = {name: Marketplace(*opened(name, home, state)) for name, home in state["homes"].items()}
         for name, marketplace in marketplaces.items():
             stage.enter_context(serving(marketplace.answer, urlsplit(state["homes"][name]).port or 0))
-        if wait_for_host(state["public_url"], stopping):
-            workspace = furnish(marketplaces, state, file)
-            tell(marketplaces, state, workspace)
+        try:
+            if wait_for_host(state["public_url"], stopping):
+                tell(marketplaces, state, furnish(marketplaces, state, file))
+        except requests.RequestException:
+            # The host was told to stop while it was being furnished, and we are next.
+            log.info("sandbox.host_gone")
         stopping.wait()
 
 
