@@ -14,7 +14,7 @@ from app.cli.output import as_json, show_one, show_rows
 from app.core import lifecycle
 from app.core.database import reading, writing
 from app.core.models import InstallationRow, WorkspaceRow
-from app.people import exporting, mirror
+from app.people import exporting, merging, mirror
 
 
 @click.group("workspaces")
@@ -111,16 +111,9 @@ def merge(source: str, target: str, json_wanted: bool) -> None:
                 raise click.ClickException(f"there is no workspace {id!r}; see `stallholder workspaces list`")
     if source == target:
         raise click.ClickException("FROM and INTO are the same workspace")
-    merge_workspaces(source, target)
+    merging.merge(source, target)
     told = f"Moved everything of {source} into {target}."
     click.echo(json.dumps({"merged": source, "into": target}) if json_wanted else told)
-
-
-def merge_workspaces(source: str, target: str) -> None:
-    """People first: repeated after a crash, the rest follows."""
-    mirror.move(source, target)
-    with writing() as session:
-        lifecycle.merge(session, source, target)
 
 
 COMMANDS = (workspaces,)

@@ -234,13 +234,16 @@ def new_workspace(session: Session, name: str, now: datetime) -> str:
 
 
 def merge(session: Session, source: str, target: str) -> None:
-    """Move a workspace's installations into another and close it. Sessions end: they showed the old one."""
+    """Move a workspace's installations into another. Sessions end: they showed the old one."""
     moved = session.scalars(select(InstallationRow).where(InstallationRow.workspace_id == source)).all()
     for row in moved:
         row.workspace_id = target
         revoke_sessions(session, row.id)
-    session.flush()
-    session.execute(delete(WorkspaceRow).where(WorkspaceRow.id == source))
+
+
+def close(session: Session, workspace_id: str) -> None:
+    """Close a workspace that nothing belongs to any more."""
+    session.execute(delete(WorkspaceRow).where(WorkspaceRow.id == workspace_id))
 
 
 def settled(session: Session, installation_id: str, now: datetime) -> None:

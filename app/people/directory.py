@@ -14,12 +14,11 @@ from app.core.database import reading
 from app.core.models import InstallationRow
 from app.people import orders, phones
 from app.people.contacts import humans, keys, plain
-from app.people.models import PersonRow
+from app.people.models import IMPORT, PersonRow
 from app.people.search import found, holders, score
 from app.people.terms import email_term, query_words
 from app.sdk import Hit, Order, Person, State
 
-IMPORT = "import"
 SERVED = (State.ACTIVE, State.PAUSED, State.PENDING)
 MOST_HITS = 100
 # People who turn out to be one, or not to be found after all, are made up for by so many more.

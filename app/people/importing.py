@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from marshmallow import ValidationError
 
 from app.people import mirror
-from app.people.directory import IMPORT
+from app.people.models import IMPORT
 from app.people.schemas import LineSchema
 from app.sdk import Malformed, Order, Person, read_object
 

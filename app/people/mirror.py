@@ -10,12 +10,14 @@ from sqlalchemy import ColumnElement, and_, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.core.database import reading, writing
+from app.core.seal import new_id
 from app.people import keeping, orders, syncing
 from app.people.index import Entry
-from app.people.models import PersonRow, TermRow
+from app.people.models import IMPORT, PersonRow, TermRow
 from app.people.orders import facts_of
 from app.people.ranking import scope_of
 from app.people.rows import to_storable
+from app.people.sync_state import SyncRow
 from app.sdk import Batch, Person
 
 # One transaction: long enough to be quick, short enough for another writer to wait for.
@@ -95,13 +97,18 @@ def count(workspace_id: str, source: str | None = None) -> int:
 
 
 def move(workspace_id: str, into: str) -> None:
-    """Give all people of one workspace to another, in one transaction.
+    """Give all people of one workspace to another, in one transaction; a page under way is not stored.
 
-    Where both imported the same ``external_id``, the moved person's gets the workspace it comes from in front.
+    Where both imported the same ``external_id``, the moved person's gets the workspace it comes from in front; of an
+    installation's person whom both hold, the other workspace's stays.
     """
     with writing() as session:
         for one in sorted((workspace_id, into)):
             keeping.lock(session, one)
+        # Whoever pulls meanwhile is overtaken, and its page is pulled again for the right workspace.
+        overtake = update(SyncRow).where(SyncRow.workspace_id.in_((workspace_id, into))).values(ticket=new_id("t"))
+        session.execute(overtake, execution_options={"synchronize_session": False})
+        _drop_twins(session, workspace_id, into)
         taken = select(PersonRow.source, PersonRow.external_id).where(PersonRow.workspace_id == into)
         clash = tuple_(PersonRow.source, PersonRow.external_id).in_(taken)
         renamed = func.substr(f"{workspace_id}:" + PersonRow.external_id, 1, 200)
@@ -112,6 +119,18 @@ def move(workspace_id: str, into: str) -> None:
             update(TermRow).where(TermRow.scope == scope_of(workspace_id)).values(scope=scope_of(into)),
         ):
             session.execute(statement, execution_options={"synchronize_session": False})
+
+
+def _drop_twins(session: Session, workspace_id: str, into: str) -> None:
+    there = select(PersonRow.source, PersonRow.external_id).where(PersonRow.workspace_id == into)
+    twins = select(PersonRow.source, PersonRow.external_id).where(
+        PersonRow.workspace_id == workspace_id,
+        PersonRow.source != IMPORT,
+        tuple_(PersonRow.source, PersonRow.external_id).in_(there),
+    )
+    for source, external_id in session.execute(twins).all():
+        held = keeping.held(session, workspace_id, source, [external_id])
+        keeping.remove(session, workspace_id, {one.id: one.entry for one in held.values()})
 
 
 def _of(workspace_id: str, source: str | None) -> ColumnElement[bool]:

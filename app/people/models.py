@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.database import MirrorBase
 
 LONGEST_TERM = 64
+# The source of people who came from a file.
+IMPORT = "import"
 
 
 def in_bytes(length: int | None = None) -> Any:

@@ -19,11 +19,11 @@ from flask import current_app
 from sqlalchemy import select
 
 from app.core.database import reading, writing
-from app.core.lifecycle import merge, new_workspace
+from app.core.lifecycle import new_workspace
 from app.core.models import InstallationRow, WorkspaceRow
 from app.core.pipeline import Request
 from app.core.services import services
-from app.people import importing, mirror
+from app.people import importing, merging
 from app.sandbox.marketplace import Marketplace
 from app.sdk import Answer, Claims
 from app.sdk.simulation import serving
@@ -117,9 +117,7 @@ def gather(workspace: str) -> None:
     with reading() as session:
         others = set(session.scalars(select(InstallationRow.workspace_id))) - {workspace, None}
     for other in sorted(id for id in others if id):
-        mirror.move(other, workspace)
-        with writing() as session:
-            merge(session, other, workspace)
+        merging.merge(other, workspace)
 
 
 def tell(marketplaces: dict[str, Marketplace], state: dict[str, Any], workspace: str) -> None:

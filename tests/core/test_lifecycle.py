@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import delete, func, select
 from tenants import Host, hosting
 
-from app.cli.workspaces import merge_workspaces
 from app.core import lifecycle, tickets
 from app.core.database import reading, writing
 from app.core.installations import to_installation
@@ -33,6 +32,7 @@ from app.core.outbound import Outgate
 from app.core.seal import SealBroken
 from app.jobs import credentials, housekeeping
 from app.people import mirror
+from app.people.merging import merge as merge_workspaces
 from app.sdk import Conflict, Person, State
 from app.sdk.simulation import serving
 

@@ -14,8 +14,8 @@ from app.core.database import reading
 from app.core.services import services
 from app.people import directory as directory_module
 from app.people import mirror, search
-from app.people.directory import IMPORT, PeopleDirectory
-from app.people.models import OrderRow, PersonRow, TermRow
+from app.people.directory import PeopleDirectory
+from app.people.models import IMPORT, OrderRow, PersonRow, TermRow
 from app.people.terms import query_words, terms
 from app.people.text import fold
 from app.sdk import Directory, Order, Person, State

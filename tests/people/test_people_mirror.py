@@ -7,9 +7,9 @@ from sqlalchemy import select
 
 from app.core.database import reading
 from app.people import index
-from app.people.directory import IMPORT, PeopleDirectory
+from app.people.directory import PeopleDirectory
 from app.people.mirror import BATCH, Stored, count, forget, move, store
-from app.people.models import OrderRow, PersonRow
+from app.people.models import IMPORT, OrderRow, PersonRow
 from app.sdk import Order, Person
 from tests.people.truth import check_terms_are_true
 

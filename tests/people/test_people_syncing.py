@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.core.database import reading
+from app.core.database import reading, writing
 from app.people import keeping, mirror
 from app.people.directory import PeopleDirectory
 from app.people.mirror import Stored
 from app.people.models import OrderRow, PersonRow
+from app.people.sync_state import SyncRow
 from app.sdk import Batch, Order, Person, State
 from tests.people.truth import check_terms_are_true
 
@@ -247,3 +250,25 @@ def test_another_workspace_adds_nothing(mine: PeopleDirectory, theirs: PeopleDir
     mirror.store("w1", "shop1", [Person("1", "Jan", "jan@x.cz")])
     mirror.store("w2", "shop2", [Person("1", "Jan", "jan@x.cz", orders=[Order("B")])])
     assert card(mine, "jan").sources == ("shop1",)
+
+
+def test_a_page_that_is_pulled_while_workspaces_merge_is_not_stored_for_the_old_one(host: Flask) -> None:
+    """The move gives every synchronisation a new ticket: who held the old one is overtaken."""
+    with writing() as session:
+        session.add(
+            SyncRow(installation_id="i1", kind="pull", workspace_id="w1", ticket="t_old", since=datetime.now(UTC))
+        )
+    mirror.move("w1", "w2")
+    with reading() as session:
+        row = session.get_one(SyncRow, ("i1", "pull"))
+    assert row.ticket != "t_old"
+
+
+def test_of_twins_of_one_installation_the_moved_one_goes(host: Flask) -> None:
+    for workspace in ("w1", "w2"):
+        mirror.store(workspace, "i1", [Person("7", f"Jana {workspace}")])
+        mirror.store(workspace, "import", [Person("7", f"Eva {workspace}")])
+    mirror.move("w1", "w2")
+    with reading() as session:
+        held = sorted(session.scalars(select(PersonRow.name).where(PersonRow.workspace_id == "w2")))
+    assert held == ["Eva w1", "Eva w2", "Jana w2"]

@@ -20,7 +20,6 @@ from sqlguard import guarding
 from tenants import hosting
 from wire import Got
 
-from app.cli.workspaces import merge_workspaces
 from app.core import lifecycle, tickets
 from app.core.database import MIRROR, db, reading, writing
 from app.core.installations import InstallationsOf, credential, to_installation
@@ -32,6 +31,7 @@ from app.jobs import heartbeats, worker
 from app.pages import workspace
 from app.people import mirror
 from app.people.directory import PeopleDirectory
+from app.people.merging import merge as merge_workspaces
 from app.people.models import OrderRow, PersonRow, TermRow
 from app.sdk import Answer, Claims, Health, Registration, State, Unknown
 from app.sdk.simulation import Outgoing

@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import Table, select, update
 from tenants import Host, Tenant
 
-from app.cli.workspaces import merge_workspaces
 from app.core import tickets
 from app.core.database import MIRROR, Base, MirrorBase, db, reading, writing
 from app.core.installations import link_digest
 from app.core.models import InstallationRow, LinkRow, SessionRow, WorkspaceRow
 from app.core.seal import new_token
+from app.people.merging import merge as merge_workspaces
 from app.sdk import Person, State
 
 
