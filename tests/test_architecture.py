@@ -111,9 +111,9 @@ def test_a_broken_contract_is_noticed(copy: Path, contract: str, planted: dict[s
 
 
 def platform_names() -> set[str]:
-    """What the shipped platforms are called, by folder and by title, and their second brands."""
-    titles = {found.manifest.title.lower() for found in load(discover()) if found.manifest}
-    return {folder.name for folder in CONNECTORS} | titles | {"simla", "wauth", "socialsignin"}
+    """What the shipped platforms are called, by folder and by title, and their second brands; the template is none."""
+    found = [one.manifest for one in load(discover()) if one.manifest and one.manifest.enabled]
+    return {name for one in found for name in (one.name, one.title.lower())} | {"simla", "wauth", "socialsignin"}
 
 
 def naming(folder: Path, names: set[str]) -> list[str]:

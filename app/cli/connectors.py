@@ -55,6 +55,8 @@ def missing_settings(connector: Connector) -> str:
     if connector.enabled:
         return ""
     required = [f"CONNECTORS.{connector.name}.{setting.name}" for setting in connector.declared if setting.required]
+    if connector.manifest is not None and not connector.manifest.enabled:
+        required = [f"CONNECTORS.{connector.name}.enabled", *required]
     return f"set {', '.join(required)}" if required else "switched off in the settings"
 
 

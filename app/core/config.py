@@ -279,7 +279,8 @@ def configure_one(connector: Connector, table: Mapping[str, Any], lenient: bool)
     """One connector's settings, checked against its declaration."""
     given = {key: value for key, value in table.items() if key != "enabled"}
     required = [setting.name for setting in connector.declared if setting.required]
-    wanted = bool(table) or not required
+    by_itself = connector.manifest is None or connector.manifest.enabled
+    wanted = by_itself and (bool(table) or not required)
     chosen = table.get("enabled", wanted)
     connector.enabled = bool(validated_one(f"CONNECTORS.{connector.name}.enabled", ENABLED, chosen, lenient))
     if connector.enabled and not connector.fault:

@@ -62,12 +62,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything a connector declares as data."""
+    """Everything a connector declares as data; one that is not ``enabled`` serves only where the operator says so."""
 
     name: str
     title: str
     actions: Mapping[str, Action]
     refusal: RefusalShape = RefusalShape()
+    enabled: bool = True
     languages: tuple[str, ...] = ("en",)
     frame_ancestors: tuple[str, ...] = ()
     frame_ancestors_setting: str = ""
@@ -124,6 +125,7 @@ class LimitsSchema(Schema):
 class ManifestSchema(Schema):
     spec = fields.Integer(required=True, validate=validate.Equal(SPEC))
     title = fields.String(required=True)
+    enabled = fields.Boolean()
     languages = fields.List(fields.String(), validate=validate.Length(min=1))
     frame_ancestors = fields.List(fields.String())
     frame_ancestors_setting = fields.String()
@@ -156,6 +158,7 @@ def to_manifest(name: str, data: dict[str, Any]) -> Manifest:
         title=data["title"],
         actions={key: to_action(key, value, general) for key, value in data["actions"].items()},
         refusal=RefusalShape(**general),
+        enabled=data.get("enabled", True),
         languages=tuple(data.get("languages", ["en"])),
         frame_ancestors=tuple(data.get("frame_ancestors", ())),
         frame_ancestors_setting=data.get("frame_ancestors_setting", ""),

@@ -30,6 +30,8 @@ def prepare(folder: Path, public_url: str) -> None:
     port = urlsplit(public_url).port or 80
     registry = load(discover(os.environ.get("STALLHOLDER_PLUGINS", "")))
     for connector in registry:
+        if connector.manifest is None or not connector.manifest.enabled:
+            continue
         try:
             platform = registry.simulator(connector.name)
         except LookupError:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,16 +58,19 @@ def keys_of(platform: Any) -> dict[str, Any]:
 
 
 class Stage:
-    """A host in ``folder`` and its marketplaces; `serving_here` or `serving_gunicorn` brings it up."""
+    """A host in ``folder`` and its marketplaces; `serving_here` or `serving_gunicorn` brings it up.
 
-    def __init__(self, folder: Path, stack: ExitStack, **settings: Any) -> None:
+    ``more`` are names of connectors that do not serve by themselves; they are played and switched on, too.
+    """
+
+    def __init__(self, folder: Path, stack: ExitStack, more: Sequence[str] = (), **settings: Any) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.simulators: dict[str, Any] = {}
         self.app: Flask | None = None
-        registry = load(discover())
-        for name in NAMES:
+        registry = load(discover(settings.get("PLUGINS", "")))
+        for name in (*NAMES, *more):
             home = stack.enter_context(serving(lambda call, name=name: self.received(name, call)))
             platform = registry.simulator(name)
             self.simulators[name] = platform(self.url, keys_of(platform), home)
@@ -95,7 +98,7 @@ class Stage:
             "SECRET_KEY": secrets.token_urlsafe(32),
             "MASTER_KEYS": [Fernet.generate_key().decode()],
             "OUTBOUND_ALLOW": [simulator.home.removeprefix("http://") for simulator in self.simulators.values()],
-            "CONNECTORS": {name: simulator.settings() for name, simulator in self.simulators.items()},
+            "CONNECTORS": {name: {"enabled": True, **one.settings()} for name, one in self.simulators.items()},
         }
 
     def make_app(self) -> Flask:
