@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
@@ -46,16 +47,97 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Scenario(StrEnum):
+    """The kinds of request that every host must tell apart; `app.sdk.scenarios` makes them of a genuine one."""
+
+    GENUINE = "genuine"
+    DUPLICATE = "duplicate"  # the same bytes twice
+    LATE = "late"  # signed long ago
+    FORGED = "forged"  # one byte changed on the way
+
+
+# Among what a proof covers: everything there is, whatever it is called.
+QUERY, BODY = "?", "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What shows that a request is the platform's.
+
+    ``name`` is that of the signature or the secret: of a query parameter, a form field, a member of a JSON body, or of
+    a header, in lower case. ``covers`` names the fields that it signs, `QUERY` or `BODY` the whole of it; empty where
+    it is a plain secret. ``late`` are the arguments of the action that ask for a request signed long ago; empty where
+    no time is signed.
+    """
+
+    name: str
+    covers: Sequence[str] = ()
+    late: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the played admin's menu: ``label`` in the platform's words, ``tells`` what then happens.
+
+    It plays ``action``, any method that gives a request (``name`` when empty), with ``changes``. ``asks`` names an
+    argument that a person types, filled with its value among ``changes``. ``scenarios`` are offered as far as the
+    action's `Proof` has them. A ``silent`` one happens on the platform alone: its method is called, and nothing is
+    sent. A page that comes back is shown in the admin's frame, or where ``tab`` says so in a tab of its own. ``step``
+    is its place on the guided path, from 1.
+    """
+
+    name: str
+    label: str
+    tells: str = ""
+    action: str = ""
+    changes: Mapping[str, str] = field(default_factory=dict)
+    asks: str = ""
+    scenarios: Sequence[Scenario] = tuple(Scenario)
+    silent: bool = False
+    tab: bool = False
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A line that the admin shows for a search's answer; a click on it plays ``entry`` with ``changes``."""
+
+    text: str
+    entry: str = "open"
+    changes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the played admin resembles the platform's: CSS colours and words; no logo, no trademark art.
+
+    ``bar`` and ``ink`` are the colours of the menu, ``accent`` of what is to be pressed; ``menu`` the words around
+    ours, ``place`` the section we stand in, ``owner`` who is signed in. ``top`` lays the menu along the upper edge.
+    """
+
+    bar: str = "#22313f"
+    ink: str = "#f4f7f9"
+    accent: str = "#0f766e"
+    menu: Sequence[str] = ("Orders", "Customers", "Products")
+    place: str = "Add-ons"
+    owner: str = "Demo shop"
+    top: bool = False
+
+
 class Simulator:
     """A platform in a box.
 
     ``host`` is the base URL of the Stallholder under test, ``home`` the base URL at which this
     simulator's own API is reached, ``keys`` what `make_keys` once made. A subclass offers one method per name in
-    ``actions``: it takes text keyword arguments and returns the genuine signed `Outgoing`.
+    ``actions``: it takes text keyword arguments and returns the genuine signed `Outgoing`. ``proofs`` says by action
+    what is signed; ``menu`` and ``look`` shape the admin that the sandbox shows, which has plain ones without them.
     """
 
     connector: ClassVar[str]
     actions: ClassVar[Sequence[str]] = ()
+    proofs: ClassVar[Mapping[str, Proof]] = {}
+    menu: ClassVar[Sequence[Entry]] = ()
+    look: ClassVar[Look] = Look()
     # Keys that a platform hands out anew for each connection; the sandbox renews them at every start.
     renewed: ClassVar[Sequence[str]] = ()
 
@@ -84,6 +166,19 @@ class Simulator:
     def answer(self, call: Call) -> Reply:
         """Answer a call of the host as the platform would."""
         return Reply(404, b"{}")
+
+    @classmethod
+    def entries(cls) -> Sequence[Entry]:
+        """The menu; one entry an action where none is declared."""
+        return cls.menu or [Entry(action, action.replace("_", " ").capitalize()) for action in cls.actions]
+
+    def hits(self, answer: requests.Response) -> Sequence[Hit]:
+        """What the platform's own page lists when ``answer`` came to a search."""
+        return ()
+
+    def wave(self, action: str, **changes: str) -> Sequence[Mapping[str, str]]:
+        """With which arguments one click plays ``action``: once, or once for every tenant that it concerns."""
+        return [changes]
 
     def play(self, action: str, **changes: str) -> tuple[Outgoing, requests.Response]:
         """Send the genuine request for ``action`` to the host over real HTTP; redirects are not followed."""

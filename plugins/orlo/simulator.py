@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
 
-from app.sdk import simulation
-from app.sdk.simulation import Outgoing
+import requests
 
+from app.sdk import simulation
+from app.sdk.simulation import QUERY, Entry, Hit, Look, Outgoing, Proof
+
+PROOFS = dict.fromkeys(("search", "open"), Proof("sig", (QUERY,), {"expires": "1577872800"}))
 LIFETIME = 3600
 """Seconds that a signed address lives; the platform's own example signs one hour ahead."""
 
@@ -22,6 +25,31 @@ class Simulator(simulation.Simulator):
 
     connector = "orlo"
     actions = ("search", "open")
+    proofs = PROOFS
+    look = Look(
+        bar="#2b2350",
+        accent="#5b3fd6",
+        menu=("Inbox", "Publisher", "Listening", "Analytics"),
+        place="Customer search",
+        owner="Agent Ama",
+        top=True,
+    )
+    menu = (
+        Entry(
+            "search",
+            "Find a customer",
+            "The agent types, and Orlo's server asks the host for people of that name.",
+            changes={"q": "nov"},
+            asks="q",
+            step=1,
+        ),
+        Entry(
+            "open",
+            "Open the first customer",
+            "The agent's browser loads the signed address of one person's card in a frame.",
+            step=2,
+        ),
+    )
 
     def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
         super().__init__(host, keys, home)
@@ -44,6 +72,11 @@ class Simulator(simulation.Simulator):
     def open(self, **changes: str) -> Outgoing:
         """One person's page; ``id``, and the same further arguments as `search`."""
         return self._signed("open", {"id": changes.get("id", "1")}, changes)
+
+    def hits(self, answer: requests.Response) -> Sequence[Hit]:
+        """The agent's list of people; a click opens the card."""
+        results = answer.json().get("results", []) if answer.ok else []
+        return [Hit(one["name"], "open", {"id": one["id"]}) for one in results]
 
     def _signed(self, action: str, fields: Mapping[str, str], changes: Mapping[str, str]) -> Outgoing:
         expires = changes.get("expires") or str(int(time.time()) + LIFETIME)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
-from app.sdk.simulation import Call, Outgoing, Reply
+from app.sdk.simulation import Call, Entry, Look, Outgoing, Proof, Reply, Scenario
 from app.sdk.simulation import Simulator as Platform
 
 FIRST = ("Anna", "Борис", "Carmen", "Дарья", "Emil", "Фёдор", "Inés", "Олег", "Žofia", "Юлия")
@@ -29,6 +29,47 @@ RATE, PER = 10, 1.0  # requests in so many seconds per key (fact sheet, section 
 FIRST_ID = 4701
 PAGES = (20, 50, 100)
 CHANGES = {"customers_history": "customers", "orders_history": "orders"}
+
+
+PROOFS = {"install": Proof("token", ("apiKey",)), **dict.fromkeys(("open", "activity"), Proof("clientId"))}
+ONCE = (Scenario.GENUINE, Scenario.DUPLICATE)
+MENU = (
+    Entry(
+        "config", "Open the module's card", "The marketplace asks which rights the module wants and where to register."
+    ),
+    Entry(
+        "install",
+        "Connect",
+        "The person presses Connect: the account makes an API key and hands it over with a token made of it.",
+        step=1,
+    ),
+    Entry("open", "Go to the account", "The person's browser posts the clientId that the host made.", step=2),
+    Entry(
+        "suspend",
+        "Switch the module off",
+        "The account tells that the module is not active any more.",
+        action="activity",
+        changes={"active": "false"},
+        step=3,
+    ),
+    Entry("activate", "Switch it on again", "The account tells that it is active.", action="activity", step=4),
+    Entry(
+        "freeze",
+        "Freeze it for lack of money",
+        "Active, and yet frozen by the system.",
+        action="activity",
+        changes={"freeze": "true"},
+    ),
+    Entry(
+        "reinstall",
+        "Connect again with a new API key",
+        "The person connects once more; the former key is dead at once.",
+        scenarios=ONCE,
+    ),
+    Entry(
+        "revoke", "Delete the API key", "The account tells nobody: the host learns it from its next call.", silent=True
+    ),
+)
 
 
 class Traffic:
@@ -73,6 +114,15 @@ class Simulator(Platform):
 
     connector: ClassVar[str] = "retailcrm"
     actions: ClassVar[Sequence[str]] = ("config", "install", "open", "activity")
+    proofs: ClassVar[Mapping[str, Proof]] = PROOFS
+    menu: ClassVar[Sequence[Entry]] = MENU
+    look: ClassVar[Look] = Look(
+        bar="#1e2248",
+        accent="#1f6bff",
+        menu=("Orders", "Customers", "Products", "Analytics", "Chats"),
+        place="Marketplace",
+        owner="demo.simla.com",
+    )
     renewed: ClassVar[Sequence[str]] = ("api_key",)
 
     def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
@@ -219,6 +269,15 @@ class Simulator(Platform):
         genuine = hmac.new(str(self.keys["secret"]).encode(), key.encode(), hashlib.sha256).hexdigest()
         told = {"token": genuine if token is None else token, "apiKey": key, "systemUrl": system_url or self.home}
         return post("install", register=json.dumps(told).replace("/", "\\/"))
+
+    def reinstall(self) -> Outgoing:
+        """The user connects again: the account makes a new key, and the former is dead."""
+        self.keys = {**self.keys, "api_key": secrets.token_urlsafe(24)}
+        return self.install()
+
+    def revoke(self) -> None:
+        """The account's key is deleted; nobody is told."""
+        self.keys = {**self.keys, "api_key": secrets.token_urlsafe(24)}
 
     def open(self, client_id: str | None = None) -> Outgoing:
         """The user's browser goes to the account page."""

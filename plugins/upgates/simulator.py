@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from app.sdk import simulation
-from app.sdk.simulation import Call, Outgoing, Reply
+from app.sdk.simulation import Call, Entry, Look, Outgoing, Proof, Reply, Scenario
 
 PAGE_SIZE = 100
 FIRST_NAMES = ("Žofie", "Jiří", "Anežka", "Matěj", "Ľubica", "Štefan", "Eliška", "Ondřej", "Zuzana", "Tomáš")
@@ -34,6 +34,46 @@ TOGETHER = 3  # "3 concurrent requests, else 429" (4.4)
 PRAGUE = ZoneInfo("Europe/Prague")
 JANUARY = datetime(2026, 1, 1, 9, tzinfo=PRAGUE)
 FEBRUARY = datetime(2026, 2, 1, 12, tzinfo=PRAGUE)
+
+
+# In this order, joined by ";" (1.2).
+SIGNED = {
+    "install": ("token", "apiUser", "apiKey", "apiUrl", "time"),
+    **dict.fromkeys(("open", "uninstall", "version"), ("token", "time")),
+}
+LATE = {"time": "2020-01-01T10:00:00+01:00"}
+PROOFS = {name: Proof("signature_v2", names, LATE) for name, names in SIGNED.items()}
+MENU = (
+    Entry("install", "Activate the add-on", "The shop hands over its API access, signed by the platform.", step=1),
+    Entry("open", "Open the add-on", "The platform asks for an address and shows it in a frame.", step=2),
+    Entry("version", "Switch to version 2", "The shop agrees to a new version of the add-on."),
+    Entry("uninstall", "Deactivate the add-on", "The API access is deleted, whatever the host answers.", step=3),
+    Entry(
+        "reinstall",
+        "Activate it with new API access",
+        "A later activation brings a new login; the former is dead.",
+        scenarios=(Scenario.GENUINE, Scenario.DUPLICATE),
+        step=4,
+    ),
+    Entry(
+        "neighbour",
+        "Two more shops activate it",
+        "Each shop is a tenant of its own.",
+        scenarios=(Scenario.GENUINE,),
+    ),
+    Entry(
+        "block",
+        "The platform blocks it in every shop",
+        "Every shop is deactivated; the API accesses are disabled but kept.",
+        scenarios=(Scenario.GENUINE,),
+    ),
+    Entry(
+        "unblock",
+        "The platform lifts the block",
+        "The API accesses work again, and nobody is told: the host finds out by asking.",
+        silent=True,
+    ),
+)
 
 
 class Traffic:
@@ -139,6 +179,15 @@ class Simulator(simulation.Simulator):
 
     connector = "upgates"
     actions = ("install", "open", "uninstall", "version")
+    proofs = PROOFS
+    menu = MENU
+    look = Look(
+        bar="#243746",
+        accent="#0b7fab",
+        menu=("Přehled", "Objednávky", "Produkty", "Zákazníci", "Marketing"),
+        place="Doplňky",
+        owner="Ukázkový obchod",
+    )
 
     def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
         super().__init__(host, keys, home)
@@ -150,6 +199,8 @@ class Simulator(simulation.Simulator):
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.size = 40
         self.access: tuple[str, str] | None = (keys["api_user"], keys["api_key"])
+        self.blocked = False
+        self.neighbours: dict[str, tuple[str, str]] = {}
 
     @property
     def size(self) -> int:
@@ -229,11 +280,23 @@ class Simulator(simulation.Simulator):
 
     def play(self, action: str, **changes: str) -> Any:
         """Send as the platform does: an install brings API access that works, an uninstall takes it away at once."""
-        if action == "install":
+        outgoing = self.request(action, **changes)
+        if action in {"install", "reinstall"}:
             self.access = (changes.get("api_user", self.keys["api_user"]), changes.get("api_key", self.keys["api_key"]))
+            self.blocked = False
         elif action == "uninstall":
             self.access = None
-        return super().play(action, **changes)
+        elif action == "block":
+            self.blocked = True
+        return outgoing, self.send(outgoing)
+
+    def wave(self, action: str, **changes: str) -> Sequence[Mapping[str, str]]:
+        """Two neighbours activate it together; a block meets every shop there is."""
+        if action == "neighbour":
+            return [changes, changes]
+        if action == "block":
+            return [{"token": token} for token in (self.keys["token"], *self.neighbours)]
+        return [changes]
 
     def install(self, **changes: str) -> Outgoing:
         """The activation call; `open`'s arguments and ``api_user``, ``api_key``, ``api_url``."""
@@ -244,22 +307,45 @@ class Simulator(simulation.Simulator):
             "apiUrl": changes.get("api_url", f"{self.home}/api/v2"),
             "current_admin_language": changes.get("language", "cs"),
         }
-        return self._signed("install", fields, ("token", "apiUser", "apiKey", "apiUrl", "time"))
+        return self._signed("install", fields, SIGNED["install"])
+
+    def reinstall(self) -> Outgoing:
+        """A later activation with new API access; the former is dead."""
+        self.keys = {**self.keys, "api_key": secrets.token_urlsafe(16)}
+        return self.install()
+
+    def neighbour(self) -> Outgoing:
+        """Another shop activates the add-on."""
+        number = len(self.neighbours) + 2
+        token, access = (
+            f"{self.keys['token']}-{number}",
+            (f"{self.keys['api_user']}-{number}", secrets.token_urlsafe(16)),
+        )
+        self.neighbours[token] = access
+        return self.install(token=token, api_user=access[0], api_key=access[1])
+
+    def block(self, token: str = "") -> Outgoing:
+        """The platform deactivates the add-on in a shop, and disables its access without deleting it."""
+        return self.uninstall(token=token or self.keys["token"])
+
+    def unblock(self) -> None:
+        """The accesses work again, and nobody is told."""
+        self.blocked = False
 
     def open(self, **changes: str) -> Outgoing:
         """The opening call; ``token``, ``time``, ``version``, ``language``."""
         fields = {**self._shop(changes), "current_admin_language": changes.get("language", "cs")}
-        return self._signed("open", fields, ("token", "time"))
+        return self._signed("open", fields, SIGNED["open"])
 
     def uninstall(self, **changes: str) -> Outgoing:
         """The deactivation call; ``token``, ``time``, ``version``."""
-        return self._signed("uninstall", self._shop(changes), ("token", "time"))
+        return self._signed("uninstall", self._shop(changes), SIGNED["uninstall"])
 
     def version(self, **changes: str) -> Outgoing:
         """The call about a new version; ``signs="version"`` plays the platform that signs the number, too."""
         fields = self._shop({"version": "2", **changes})
         signs_version = changes.get("signs") == "version"
-        return self._signed("version", fields, ("token", "version", "time") if signs_version else ("token", "time"))
+        return self._signed("version", fields, ("token", "version", "time") if signs_version else SIGNED["version"])
 
     def answer(self, call: Call) -> Reply:
         name = call.path.rstrip("/").rpartition("/")[2]
@@ -277,6 +363,8 @@ class Simulator(simulation.Simulator):
         }
         if not self._allowed(call):
             return reply({"message": "Unauthorized"}, 401)
+        if self.blocked:
+            return reply({"message": "Forbidden"}, 403)  # "API user inactive" (4.2)
         if name not in resources or not call.path.endswith(f"/api/v2/{name}"):
             return reply({"message": "Not found"}, 404)
         return reply(resources[name](call)) if call.method == "GET" else reply({"message": "Not allowed"}, 405)
@@ -306,7 +394,7 @@ class Simulator(simulation.Simulator):
         access = self.access
         if access is None and self.behaviour.get("keeps_access"):
             access = (self.keys["api_user"], self.keys["api_key"])
-        return access is not None and call.headers.get("authorization") == basic(*access)
+        return call.headers.get("authorization") in {basic(*one) for one in (access, *self.neighbours.values()) if one}
 
     def _misbehave(self, wrong: Any) -> Reply:
         if wrong == "hang":

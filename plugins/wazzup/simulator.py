@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from app.sdk import simulation
-from app.sdk.simulation import Call, Outgoing, Reply
+from app.sdk.simulation import Call, Entry, Look, Outgoing, Proof, Reply
 
 CHANNEL = "01e9d92c-3f8f-4a8d-9e5b-bde5ebb22e10"
 LARGEST_BATCH = 100
@@ -28,6 +28,27 @@ MOST_CALLS, WINDOW = 500, 5.0  # "500 requests per 5 s": here in any 5 s, which 
 CHAT_TYPES = {"whatsapp", "whatsgroup", "viber", "instagram", "telegram", "telegroup", "vk", "avito", "max", "maxgroup"}
 FLAGS = ("messagesAndStatuses", "contactsAndDealsCreation", "channelsUpdates", "templateStatus")
 CALLBACK = {"Content-Type": "application/json; charset-utf-8"}  # the platform's own, malformed parameter
+
+CALLBACKS = ("message", "status", "create_contact", "create_deal", "channel")
+PROOFS = {"install": Proof("state"), **dict.fromkeys(CALLBACKS, Proof("authorization"))}
+MENU = (
+    Entry(
+        "install",
+        "Connect the CRM",
+        "The person's browser is sent to the host with a signed state; only an agreement there connects.",
+        tab=True,
+        step=1,
+    ),
+    Entry("message", "A client writes", "The host is told of an inbound message, with the crmKey as bearer.", step=2),
+    Entry("status", "A message is read", "The host is told that an outgoing message came a step further."),
+    Entry(
+        "create_contact", "Make a contact", "Somebody new wrote: the host makes a contact and answers its id.", step=3
+    ),
+    Entry("create_deal", "Make a deal", "The host makes a deal of a contact and answers its id."),
+    Entry("channel", "A channel changes", "The host is told of the channel's new state."),
+    Entry("test", "Test the address", "A test call without a bearer, which every host must answer."),
+    Entry("disconnect", "Remove the integration", "Nobody is told: the key is wrong from now on.", silent=True, step=4),
+)
 
 
 @dataclass(slots=True)
@@ -75,7 +96,16 @@ class Simulator(simulation.Simulator):
     """
 
     connector = "wazzup"
-    actions = ("install", "message", "status", "create_contact", "create_deal", "channel", "test")
+    actions = ("install", *CALLBACKS, "test")
+    proofs = PROOFS
+    menu = MENU
+    look = Look(
+        bar="#173b35",
+        accent="#0a8f5b",
+        menu=("Chats", "Channels", "Employees", "Billing"),
+        place="CRM integration",
+        owner="Demo company",
+    )
 
     def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
         super().__init__(host, keys, home)
