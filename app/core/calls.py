@@ -11,10 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.documents import DocumentStore
 from app.core.installations import InstallationsOf
-from app.core.manifest import Action
 from app.core.registry import Connector
 from app.core.services import Services
 from app.sdk import Answer, Claims, Inbound, Installation, Page, Refused, Registration, Unverified, Verified
+from app.sdk.manifest import Action
 
 log = structlog.get_logger()
 

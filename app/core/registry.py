@@ -16,8 +16,8 @@ from typing import Any
 import pluggy
 import structlog
 
-from app.core.manifest import NAME, Manifest, ManifestError, read_manifest
 from app.sdk import hookspecs
+from app.sdk.manifest import NAME, Manifest, ManifestError, read_manifest
 from app.sdk.values import Setting
 
 log = structlog.get_logger()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import current_app
@@ -42,6 +43,8 @@ class Services:
     store_people: Callable[[str, str, list[Person]], None] = lambda workspace, installation, people: None
     views: dict[str, Callable[[Mapping[str, Any]], str]] = field(default_factory=dict)
     extra_ancestors: tuple[str, ...] = ()
+    # When a request came; the conformance kit sets the clock.
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 def services() -> Services:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,11 +16,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.core import consent, metrics
 from app.core.calls import Crashed, Result
-from app.core.manifest import Action, Manifest, RefusalShape
 from app.core.pipeline import Request
 from app.core.registry import Connector
 from app.core.services import Services, services
 from app.sdk import Busy, Inbound, Malformed, Page, Refused, Unknown
+from app.sdk.manifest import Action, Manifest, RefusalShape
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -109,7 +108,7 @@ def to_inbound(action: str, method: str, key: str) -> Inbound:
     return Inbound(
         action=action,
         method=method,
-        received_at=datetime.now(UTC),
+        received_at=services().clock(),
         key=key or None,
         query=request.query_string,
         headers={name.lower(): value for name, value in request.headers.items()},

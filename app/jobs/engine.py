@@ -11,9 +11,9 @@ from flask import Flask
 from sqlalchemy import Engine as SqlEngine
 
 from app.core.database import db
-from app.core.manifest import Limits
 from app.jobs.kinds import HOUSE, Run, kinds_of
 from app.jobs.storage import SCHEMA, jobs_engine
+from app.sdk.manifest import Limits
 
 # Stays when the code changes, so that a new release goes on with the runs it finds; changes with `_perform`'s shape.
 VERSION = "1"

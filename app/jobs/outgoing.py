@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from app.core.manifest import Limits
 from app.jobs import pace
 from app.jobs.trials import MOST_REFUSALS
 from app.sdk import Outbound, Response, Stopped, retry_at
+from app.sdk.manifest import Limits
 
 OVER_A_LIMIT = (429, 503)
 

@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.database import MirrorBase, writing
-from app.core.manifest import Limits
 from app.sdk import UpstreamFailed
+from app.sdk.manifest import Limits
 
 # A tenth slower than allowed: the way to the platform is not equally long for every call.
 MARGIN = 1.1

@@ -13,12 +13,12 @@ from typing import Any
 import structlog
 from flask import Flask, current_app
 
-from app.core.manifest import Limits
 from app.core.services import services
 from app.jobs import credentials, heartbeats, housekeeping
 from app.jobs.dispatcher import Dispatcher
 from app.jobs.kinds import kinds_of
 from app.jobs.loops import Loop
+from app.sdk.manifest import Limits
 
 log = structlog.get_logger()
 

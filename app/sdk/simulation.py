@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -129,8 +130,9 @@ class Simulator:
 
     ``host`` is the base URL of the Stallholder under test, ``home`` the base URL at which this
     simulator's own API is reached, ``keys`` what `make_keys` once made. A subclass offers one method per name in
-    ``actions``: it takes text keyword arguments and returns the genuine signed `Outgoing`. ``proofs`` says by action
-    what is signed; ``menu`` and ``look`` shape the admin that the sandbox shows, which has plain ones without them.
+    ``actions``: it takes text keyword arguments and returns the genuine signed `Outgoing`. What it signs with is read
+    from ``keys``, and the time from ``clock`` (aware), for each request anew. ``proofs`` says by action what is
+    signed; ``menu`` and ``look`` shape the admin that the sandbox shows, which has plain ones without them.
     """
 
     connector: ClassVar[str]
@@ -140,8 +142,13 @@ class Simulator:
     look: ClassVar[Look] = Look()
     # Keys that a platform hands out anew for each connection; the sandbox renews them at every start.
     renewed: ClassVar[Sequence[str]] = ()
+    # Keys that belong to one customer; the others are the platform's own.
+    customer: ClassVar[Sequence[str]] = ()
+    # Keys with which requests are signed: with any of them wrong, a request is a forgery.
+    signing: ClassVar[Sequence[str]] = ()
 
     def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.host = host.rstrip("/")
         self.home = home.rstrip("/")
         self.keys = keys

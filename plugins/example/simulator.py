@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import secrets
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +18,8 @@ class Simulator(simulation.Simulator):
 
     connector = "example"
     actions = ("install", "open", "search", "uninstall", "webhook")
+    customer = ("shop", "api_token")
+    signing = ("secret",)
 
     @classmethod
     def make_keys(cls) -> dict[str, Any]:
@@ -65,7 +66,13 @@ class Simulator(simulation.Simulator):
 
     def signed(self, action: str, fields: Mapping[str, str], changes: Mapping[str, str]) -> Outgoing:
         """A genuine call."""
-        told = {"call": action, "shop": self.keys["shop"], "sent_at": str(int(time.time())), **fields, **changes}
+        told = {
+            "call": action,
+            "shop": self.keys["shop"],
+            "sent_at": str(int(self.clock().timestamp())),
+            **fields,
+            **changes,
+        }
         body = json.dumps(told, ensure_ascii=False).encode()
         signature = hmac.new(self.keys["secret"].encode(), body, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "application/json", "X-Bazaar-Signature": signature}

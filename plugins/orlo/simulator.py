@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
@@ -50,6 +49,8 @@ class Simulator(simulation.Simulator):
             step=2,
         ),
     )
+    customer = ("search_secret", "open_secret")
+    signing = ("search_secret", "open_secret")
 
     def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
         super().__init__(host, keys, home)
@@ -79,7 +80,7 @@ class Simulator(simulation.Simulator):
         return [Hit(one["name"], "open", {"id": one["id"]}) for one in results]
 
     def _signed(self, action: str, fields: Mapping[str, str], changes: Mapping[str, str]) -> Outgoing:
-        expires = changes.get("expires") or str(int(time.time()) + LIFETIME)
+        expires = changes.get("expires") or str(int(self.clock().timestamp()) + LIFETIME)
         extra = parse_qsl(changes.get("extra", ""), keep_blank_values=True)
         signed = http_build_query([*fields.items(), ("expires", expires), *extra])
         signature = hmac.new(self.keys[f"{action}_secret"].encode(), signed.encode(), hashlib.sha256).hexdigest()

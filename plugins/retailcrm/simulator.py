@@ -12,7 +12,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
@@ -124,6 +124,8 @@ class Simulator(Platform):
         owner="demo.simla.com",
     )
     renewed: ClassVar[Sequence[str]] = ("api_key",)
+    customer: ClassVar[Sequence[str]] = ("api_key",)
+    signing: ClassVar[Sequence[str]] = ("secret",)
 
     def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
         super().__init__(host, keys, home)
@@ -134,7 +136,6 @@ class Simulator(Platform):
         self.permitted: Sequence[str] = PERMITTED
         self.enforced = self.newest_first = False
         self.traffic, self._making = Traffic(), threading.Lock()
-        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.zone = timezone(timedelta(hours=3))
         self.size = 40
 

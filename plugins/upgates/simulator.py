@@ -11,8 +11,8 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
@@ -188,6 +188,8 @@ class Simulator(simulation.Simulator):
         place="Doplňky",
         owner="Ukázkový obchod",
     )
+    customer = ("token", "api_user", "api_key")
+    signing = ("private_key", "signature_token")
 
     def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
         super().__init__(host, keys, home)
@@ -196,7 +198,7 @@ class Simulator(simulation.Simulator):
         self.release = threading.Event()
         self.enforced = False
         self.traffic = Traffic()
-        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.link = ""
         self.size = 40
         self.access: tuple[str, str] | None = (keys["api_user"], keys["api_key"])
         self.blocked = False
@@ -347,6 +349,14 @@ class Simulator(simulation.Simulator):
         signs_version = changes.get("signs") == "version"
         return self._signed("version", fields, ("token", "version", "time") if signs_version else SIGNED["version"])
 
+    def connected(self, installation: Mapping[str, str]) -> None:
+        self.link = installation["key"]
+
+    def webhook(self, **changes: str) -> Outgoing:
+        """The hint that a customer changed, to the address that the operator pasted (4.10); ``customer_id``."""
+        body = {"event": "customers.update", "customers": [{"customer_id": int(changes.get("customer_id", "1001"))}]}
+        return Outgoing("POST", f"/upgates/webhook/{self.link}", {"Content-Type": "application/json"}, php_json(body))
+
     def answer(self, call: Call) -> Reply:
         name = call.path.rstrip("/").rpartition("/")[2]
         wrong = self.behaviour.get(name, self.behaviour.get("*"))
@@ -374,21 +384,18 @@ class Simulator(simulation.Simulator):
         return {
             "token": changes.get("token", self.keys["token"]),
             "version": int(version) if version.isdecimal() else version,
-            "time": changes.get("time") or in_five_minutes(),
+            "time": changes.get("time") or self.in_five_minutes(),
         }
+
+    def in_five_minutes(self) -> str:
+        """ISO 8601 with Prague's offset, as ``DateTime::format('c')`` writes it."""
+        return (self.clock().astimezone(PRAGUE) + timedelta(minutes=5)).isoformat(timespec="seconds")
 
     def _signed(self, action: str, fields: Mapping[str, Any], order: Sequence[str]) -> Outgoing:
         text = ";".join([*(str(fields[name]) for name in order), self.keys["signature_token"]])
-        signature = self._private_key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
+        signature = private_key(self.keys["private_key"]).sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
         body = php_json({**fields, "signature_v2": base64.b64encode(signature).decode()})
         return Outgoing("POST", f"/upgates/{action}", {"Content-Type": "application/json"}, body)
-
-    @cached_property
-    def _private_key(self) -> rsa.RSAPrivateKey:
-        key = serialization.load_pem_private_key(self.keys["private_key"].encode(), None)
-        if not isinstance(key, rsa.RSAPrivateKey):
-            raise TypeError("this simulator signs with RSA")
-        return key
 
     def _allowed(self, call: Call) -> bool:
         access = self.access
@@ -414,9 +421,13 @@ class Simulator(simulation.Simulator):
         return {"owner": [{"company": "Ukázkový obchod s.r.o.", "city": "Brno", "country_id": "CZ"}]}
 
 
-def in_five_minutes() -> str:
-    """ISO 8601 with Prague's offset, as ``DateTime::format('c')`` writes it."""
-    return (datetime.now(ZoneInfo("Europe/Prague")) + timedelta(minutes=5)).isoformat(timespec="seconds")
+@cache
+def private_key(pem: str) -> rsa.RSAPrivateKey:
+    """The platform's key; reading it takes its time."""
+    key = serialization.load_pem_private_key(pem.encode(), None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError("this simulator signs with RSA")
+    return key
 
 
 def php_json(value: object) -> bytes:

@@ -106,6 +106,8 @@ class Simulator(simulation.Simulator):
         place="CRM integration",
         owner="Demo company",
     )
+    customer = ("account_id",)
+    signing = ("jwt_key",)
 
     def __init__(self, host: str, keys: Mapping[str, Any], home: str = "") -> None:
         super().__init__(host, keys, home)
@@ -115,7 +117,7 @@ class Simulator(simulation.Simulator):
         self.connections: dict[str, Connection] = {}
         self.used: set[str] = set()
         self.lock = threading.Lock()
-        self.clock: Callable[[], float] = time.monotonic
+        self.ticks: Callable[[], float] = time.monotonic
 
     @classmethod
     def make_keys(cls) -> dict[str, Any]:
@@ -232,7 +234,7 @@ class Simulator(simulation.Simulator):
         key = call.headers.get("authorization", "").removeprefix("Bearer ")
         with self.lock:
             connection = self.connections.get(key)
-            admitted = connection is None or connection.admits(self.clock())
+            admitted = connection is None or connection.admits(self.ticks())
         if (how := self.bend(route, call)) is not None:
             return self.bent(how)
         if not admitted:

@@ -12,11 +12,11 @@ from flask import Flask
 from sqlalchemy import create_engine, inspect
 
 from app.core.database import db
-from app.core.manifest import Limits
 from app.jobs import kinds
 from app.jobs.engine import MOST_STEPS, Engine
 from app.jobs.kinds import Run
 from app.jobs.storage import SCHEMA, jobs_engine, jobs_url
+from app.sdk.manifest import Limits
 from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform
 from tests.jobs.host import host_in, wait_for

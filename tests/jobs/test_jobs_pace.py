@@ -8,10 +8,10 @@ import time
 import pytest
 from flask import Flask
 
-from app.core.manifest import Limits
 from app.jobs import pace
 from app.jobs.outgoing import Metered
 from app.sdk import Response, Stopped, UpstreamFailed
+from app.sdk.manifest import Limits
 from tests.jobs.fake_platform import most_in
 
 NOW = 1_800_000_000.0

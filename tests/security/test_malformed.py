@@ -18,8 +18,8 @@ from messages import Message, callback, hint, posted, read, register, state, upg
 from tenants import Host, hosting
 from wire import Got, judge
 
-from app.core.manifest import RefusalShape
 from app.sdk import parse_php_query
+from app.sdk.manifest import RefusalShape
 from tests.security.unguarded import unguarded
 
 
@@ -74,7 +74,7 @@ def test_a_crash_and_a_wrong_shape_are_noticed(
         assert any(fault.startswith("500") for fault in faults(host, upgates_calls, 200))
     plain = RefusalShape()
     monkeypatch.setattr(
-        "app.core.manifest.RefusalShape.status_of", lambda self, kind, default: plain.status_of(kind, default)
+        "app.sdk.manifest.RefusalShape.status_of", lambda self, kind, default: plain.status_of(kind, default)
     )
     assert len(faults(host, [messages[-1]], 50)) == 50
 

@@ -680,7 +680,7 @@ def call(kind: str, *items: object) -> Call:
 
 def test_the_platform_counts_any_five_seconds(box: Box) -> None:
     platform, now = box.simulator, [0.0]
-    platform.clock = lambda: now[0]
+    platform.ticks = lambda: now[0]
     for number in range(MOST_CALLS):
         now[0] = number / 1024
         assert platform.answer(call("users", {"id": "u", "name": "U"})).status == 200
@@ -693,7 +693,7 @@ def test_the_platform_counts_any_five_seconds(box: Box) -> None:
 
 
 def test_a_call_too_many_is_told_to_come_later(box: Box) -> None:
-    box.simulator.clock = lambda: 0.0
+    box.simulator.ticks = lambda: 0.0
     box.simulator.connection.moments += [0.0] * (MOST_CALLS - 1)
     with pytest.raises(Later, match="rate_limited"):
         box.push(person(1))

@@ -11,6 +11,8 @@ from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
+from .promises import LEVELS, Proof, ProofSchema, Weakness, WeaknessSchema, to_proof, to_weakness
+
 SPEC = 1
 NAME = re.compile(r"[a-z][a-z0-9_]{1,31}")
 
@@ -48,6 +50,7 @@ class Action:
     grace: float = 0.0
     deadline: float = 10.0
     largest: int = 256 * 1024
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything a connector declares as data; one that is not ``enabled`` serves only where the operator says so."""
+    """Everything a connector declares as data; one that is not ``enabled`` serves only where the operator says so.
+
+    ``secrets`` names what is stored sealed for an installation and says what each is; ``hosts`` are what it calls.
+    """
 
     name: str
     title: str
@@ -76,6 +82,15 @@ class Manifest:
     failed_logins_per_hour: int = 60
     limits: Limits = Limits()
     cabinet: tuple[tuple[str, str], ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+    level: str = "bronze"
+    weaknesses: tuple[Weakness, ...] = ()
+
+    def weakness(self, rule: str, action: str = "") -> Weakness | None:
+        """The declared weakness in which this rule is not kept by this action; None where it must be."""
+        declared = (one for one in self.weaknesses if one.rule == rule)
+        return next((one for one in declared if not one.actions or action in one.actions), None)
 
 
 class StatusField(fields.Field[Any]):
@@ -108,6 +123,7 @@ class ActionSchema(Schema):
     grace = fields.Float(validate=validate.Range(0, 86_400))
     deadline = fields.Float(validate=validate.Range(0.1, 60))
     largest = fields.Integer(validate=validate.Range(1024, 4 * 1024 * 1024))
+    proof = fields.Nested(ProofSchema)
 
 
 class CabinetSchema(Schema):
@@ -135,6 +151,10 @@ class ManifestSchema(Schema):
     probe = fields.Dict()
     limits = fields.Nested(LimitsSchema)
     cabinet = fields.List(fields.Nested(CabinetSchema))
+    secrets = fields.Dict(keys=fields.String(), values=fields.String())
+    hosts = fields.List(fields.String())
+    level = fields.String(validate=validate.OneOf(LEVELS))
+    weakness = fields.List(fields.Nested(WeaknessSchema))
 
 
 def read_manifest(name: str, folder: Path) -> Manifest:
@@ -166,6 +186,10 @@ def to_manifest(name: str, data: dict[str, Any]) -> Manifest:
         failed_logins_per_hour=int(data.get("probe", {}).get("failed_logins_per_hour", 60)),
         limits=Limits(**data.get("limits", {})),
         cabinet=tuple((line["field"], line["value"]) for line in data.get("cabinet", ())),
+        secrets=data.get("secrets", {}),
+        hosts=tuple(data.get("hosts", ())),
+        level=data.get("level", "bronze"),
+        weaknesses=tuple(map(to_weakness, data.get("weakness", ()))),
     )
 
 
@@ -175,4 +199,5 @@ def to_action(name: str, table: dict[str, Any], general: dict[str, Any]) -> Acti
     settings = {key: value for key, value in table.items() if key not in ("refusal", "hook")}
     settings["methods"] = tuple(table["methods"])
     settings["reserve"] = tuple(table.get("reserve", ()))
+    settings["proof"] = to_proof(table.get("proof"))
     return Action(name=name, hook=table.get("hook", name), refusal=RefusalShape(**{**general, **own}), **settings)
