@@ -6,6 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.failures import told_in_one_line
+from app.cli.new import new_connector
 from app.cli.output import as_json, show_one, show_rows
 from app.core.calls import LinksOf
 from app.core.registry import Connector
@@ -120,4 +121,5 @@ def tell(sheet: dict[str, object]) -> None:
                 click.echo(f"  {key}\n    {value}")
 
 
+connectors.add_command(new_connector)
 COMMANDS = (connectors,)

@@ -15,12 +15,12 @@ from .errors import (
     UpstreamFailed,
 )
 from .hookspecs import Settings, hookimpl
-from .people import Delivery, Hit, Message, Order, Person
 from .php_query import build_php_query, parse_php_query
 from .ports import Directory, Documents, Installations, Links, Outbound, Response
 from .proofs import (
     PublicKey,
     bearer_token,
+    check_bearer,
     check_hmac_hex,
     check_signature,
     check_window,
@@ -37,11 +37,14 @@ from .values import (
     Document,
     Event,
     Health,
+    Hit,
     Inbound,
     Installation,
     Option,
+    Order,
     Outcome,
     Page,
+    Person,
     Registration,
     Setting,
     State,
@@ -56,7 +59,6 @@ __all__ = [
     "Command",
     "ConditionUnmet",
     "Conflict",
-    "Delivery",
     "Directory",
     "Document",
     "Documents",
@@ -70,7 +72,6 @@ __all__ = [
     "Later",
     "Links",
     "Malformed",
-    "Message",
     "Option",
     "Order",
     "Outbound",
@@ -92,6 +93,7 @@ __all__ = [
     "Verified",
     "bearer_token",
     "build_php_query",
+    "check_bearer",
     "check_hmac_hex",
     "check_signature",
     "check_window",

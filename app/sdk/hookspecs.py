@@ -22,7 +22,6 @@ from typing import Any
 
 import pluggy
 
-from .people import Person
 from .ports import Directory, Documents, Installations, Links, Outbound
 from .values import (
     Answer,
@@ -35,6 +34,7 @@ from .values import (
     Installation,
     Outcome,
     Page,
+    Person,
     Registration,
     Setting,
     Verified,

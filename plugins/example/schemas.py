@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from marshmallow import fields
@@ -63,9 +62,14 @@ READERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 }
 
 
-def read_sent_at(given: Mapping[str, Any]) -> datetime:
-    """When the call was sent: "Unix time, as text". Raises `Malformed`."""
-    return unix_time(text_field(given, "sent_at", longest=12))
+def read_call(action: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What every call brings, and what this one brings besides. Raises `Malformed`."""
+    return {
+        "call": text_field(given, "call", longest=20),
+        "shop": text_field(given, "shop", longest=64),
+        "sent_at": unix_time(text_field(given, "sent_at", longest=12)),
+        **READERS[action](given),
+    }
 
 
 def language_of(given: Mapping[str, Any]) -> str:

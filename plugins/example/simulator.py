@@ -66,14 +66,11 @@ class Simulator(simulation.Simulator):
 
     def signed(self, action: str, fields: Mapping[str, str], changes: Mapping[str, str]) -> Outgoing:
         """A genuine call."""
-        told = {
-            "call": action,
-            "shop": self.keys["shop"],
-            "sent_at": str(int(self.clock().timestamp())),
-            **fields,
-            **changes,
-        }
-        body = json.dumps(told, ensure_ascii=False).encode()
+        body = json.dumps(self.told(action, {**fields, **changes}), ensure_ascii=False).encode()
         signature = hmac.new(self.keys["secret"].encode(), body, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "application/json", "X-Bazaar-Signature": signature}
         return Outgoing("POST", f"/{self.connector}/{action}", headers, body)
+
+    def told(self, action: str, fields: Mapping[str, str]) -> dict[str, str]:
+        """What a call says: what every call does, and what this one does."""
+        return {"call": action, "shop": self.keys["shop"], "sent_at": str(int(self.clock().timestamp())), **fields}

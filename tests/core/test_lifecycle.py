@@ -24,7 +24,6 @@ from app.core.models import (
     InstallationRow,
     JournalRow,
     LinkRow,
-    MessageRow,
     SessionRow,
     TicketRow,
     WorkspaceRow,
@@ -38,7 +37,7 @@ from app.sdk import Conflict, Person, State
 from app.sdk.simulation import serving
 
 WEEK, HOUR = timedelta(days=7), timedelta(hours=1)
-OF_TENANT = (CredentialRow, DataKeyRow, EventRow, LinkRow, MessageRow, SessionRow, TicketRow)
+OF_TENANT = (CredentialRow, DataKeyRow, EventRow, LinkRow, SessionRow, TicketRow)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
