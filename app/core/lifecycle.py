@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from app.core import messages
 from app.core.installations import link_digest
 from app.core.models import (
     CredentialRow,
@@ -18,6 +19,7 @@ from app.core.models import (
     InstallationRow,
     JournalRow,
     LinkRow,
+    MessageRow,
     SessionRow,
     TicketRow,
     WorkspaceRow,
@@ -140,6 +142,7 @@ def adopt(
     for event in session.scalars(select(EventRow).where(EventRow.installation_id == reservation.installation_id)):
         body = ring.open(session, reservation.installation_id, "event", event.digest, event.sealed)
         keep_event(session, ring, row.id, event.digest, event.kind, body, event.received_at)
+    messages.move(session, ring, reservation.installation_id, row.id)
     session.execute(
         update(LinkRow).where(LinkRow.installation_id == reservation.installation_id).values(installation_id=row.id)
     )
@@ -187,9 +190,9 @@ def begin_uninstall(session: Session, row: InstallationRow, issued_at: datetime 
 
 
 def confirm_uninstall(session: Session, row: InstallationRow, now: datetime) -> None:
-    """Stage two: destroy the data key and with it every credential and event of the tenant."""
+    """Stage two: destroy the data key and with it every credential, event and message of the tenant."""
     destroy_keys(session, row.id)
-    for table in (EventRow, LinkRow):
+    for table in (EventRow, LinkRow, MessageRow):
         session.execute(delete(table).where(table.installation_id == row.id))
     row.state, row.probe_at, row.updated_at = State.UNINSTALLED, None, now
 
@@ -214,7 +217,7 @@ def remove(session: Session, installation_id: str) -> None:
         .values(installation_id=None, action="", result=None)
         .execution_options(synchronize_session=False)
     )
-    for table in (CredentialRow, DataKeyRow, EventRow, LinkRow, SessionRow, TicketRow):
+    for table in (CredentialRow, DataKeyRow, EventRow, LinkRow, MessageRow, SessionRow, TicketRow):
         session.execute(delete(table).where(table.installation_id == installation_id))
     session.execute(delete(InstallationRow).where(InstallationRow.id == installation_id))
 

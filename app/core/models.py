@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base, UtcDateTime
@@ -115,6 +115,41 @@ class EventRow(Base):
     kind: Mapped[str] = mapped_column(String(32))
     sealed: Mapped[str] = mapped_column(Text)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class MessageRow(Base):
+    """One message of a messenger, sealed; ``digest`` is that of its id.
+
+    ``sealed`` is empty while only the news of its delivery came.
+    """
+
+    __tablename__ = "message"
+    __table_args__ = (Index("ix_message_received_at", "received_at"),)
+
+    installation_id: Mapped[str] = mapped_column(to_installation_fk(), primary_key=True)
+    digest: Mapped[str] = mapped_column(DIGEST, primary_key=True)
+    sealed: Mapped[str] = mapped_column(Text, default="")
+    status: Mapped[str] = mapped_column(String(16), default="")
+    failure: Mapped[str] = mapped_column(String(64), default="")
+    edited: Mapped[bool] = mapped_column(default=False)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class MessageContactRow(Base):
+    """With whom a message was exchanged: ``contact`` is a blind index, in the order in which a card asks."""
+
+    __tablename__ = "message_contact"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["installation_id", "digest"], ["message.installation_id", "message.digest"], ondelete="CASCADE"
+        ),
+        Index("ix_message_contact_installation_id_digest", "installation_id", "digest"),
+    )
+
+    installation_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    contact: Mapped[str] = mapped_column(DIGEST, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    digest: Mapped[str] = mapped_column(DIGEST, primary_key=True)
 
 
 class TicketRow(Base):

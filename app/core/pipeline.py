@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.core import journal, lifecycle, tickets
+from app.core import journal, lifecycle, messages, tickets
 from app.core.calls import Calls, Result
 from app.core.database import writing
 from app.core.documents import DocumentStore
@@ -165,6 +165,7 @@ class Request(Calls):
             row = session.get(InstallationRow, installation.id) if installation else None
             if row is not None:
                 lifecycle.apply(session, self.host.ring, row, outcome, self.at)
+                messages.keep(session, self.host.ring, row.id, outcome, self.host.contacts_of, self.at)
             return outcome.reply, row.id if row else None
 
         return self.once(claims, effect) if outcome != Outcome(outcome.reply) or claims.proof else outcome.reply

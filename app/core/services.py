@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from flask import current_app
 from app.core.outbound import Outgate
 from app.core.registry import Registry
 from app.core.seal import Ring
-from app.sdk import Directory, Person
+from app.sdk import Directory, Message, Person
 
 EXTENSION = "stallholder"
 
@@ -41,6 +41,7 @@ class Services:
     demo: bool = False
     directory: Callable[[str], Directory] = lambda workspace: NoDirectory()
     store_people: Callable[[str, str, list[Person]], None] = lambda workspace, installation, people: None
+    contacts_of: Callable[[Message], Sequence[str]] = lambda message: [message.person]
     views: dict[str, Callable[[Mapping[str, Any]], str]] = field(default_factory=dict)
     extra_ancestors: tuple[str, ...] = ()
     # When a request came; the conformance kit sets the clock.

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, select
 
-from app.core import lifecycle, tickets
+from app.core import lifecycle, messages, tickets
 from app.core.database import Base, reading, writing
 from app.core.documents import DocumentStore, stale
-from app.core.models import ConsentRow, InstallationRow, JournalRow, SessionRow, TicketRow
+from app.core.models import ConsentRow, EventRow, InstallationRow, JournalRow, MessageRow, SessionRow, TicketRow
 from app.core.services import services
 from app.sdk import State
 
@@ -53,5 +53,7 @@ def ended(now: datetime) -> list[tuple[type[Base], tuple[ColumnElement[bool], ..
         (TicketRow, (TicketRow.expires_at < now,)),
         (ConsentRow, (ConsentRow.expires_at < now,)),
         (JournalRow, (JournalRow.expires_at < now,)),
+        (EventRow, (EventRow.received_at < now - messages.KEPT,)),
+        (MessageRow, (MessageRow.received_at < now - messages.KEPT,)),
         (SessionRow, (SessionRow.seen_at < now - tickets.IDLE_LIFE,)),
     ]

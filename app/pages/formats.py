@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from urllib.parse import quote
 
 from babel import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal
 from flask import Flask
 
@@ -32,6 +32,11 @@ def written_date(value: str | date) -> str:
     except ValueError:
         return str(value)
     return str(format_date(moment, "medium", locale=manners()))
+
+
+def written_moment(moment: datetime) -> str:
+    """The day and the time in UTC, which it says: nobody told us the reader's zone."""
+    return f"{format_datetime(moment, 'medium', tzinfo=UTC, locale=manners())} UTC"
 
 
 def written_sum(total: str, currency: str) -> str:
@@ -76,5 +81,5 @@ def initials(name: str) -> str:
 
 def init_app(app: Flask) -> None:
     """Offers every function of this module as a filter of the templates."""
-    for function in (written_date, written_sum, web_link, mail_link, phone_link, initials):
+    for function in (written_date, written_moment, written_sum, web_link, mail_link, phone_link, initials):
         app.jinja_env.filters[function.__name__] = function

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.core.services import EXTENSION, Services
-from app.people import mirror, sync
+from app.people import messages, mirror, sync
 from app.people.asking import AskingDirectory
 from app.sdk import Person
 
@@ -15,6 +15,7 @@ def init_app(app: Flask) -> None:
     host: Services = app.extensions[EXTENSION]
     host.directory = AskingDirectory
     host.store_people = store_people
+    host.contacts_of = messages.contacts_of
     sync.init_app(app)
 
 

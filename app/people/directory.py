@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from app.core.database import reading
 from app.core.models import InstallationRow
-from app.people import orders, phones
+from app.people import messages, orders, phones
 from app.people.contacts import humans, keys, plain
 from app.people.models import IMPORT, PersonRow
 from app.people.search import found, holders, score
 from app.people.terms import email_term, query_words
-from app.sdk import Hit, Order, Person, State
+from app.sdk import Hit, Message, Order, Person, State
 
 SERVED = (State.ACTIVE, State.PAUSED, State.PENDING)
 MOST_HITS = 100
@@ -98,7 +98,14 @@ class PeopleDirectory:
         people: list[Row[Any] | PersonRow] = [row, *sorted(others.values(), key=best_first)]
         ids = [one.id for one in humans(people)[0].people]
         known = {one.id: one for one in session.scalars(select(PersonRow).where(PersonRow.id.in_(ids)))}
-        return to_card([known[id] for id in ids], orders.of(session, ids))
+        rows = [known[id] for id in ids]
+        return replace(to_card(rows, orders.of(session, ids)), messages=self._messages(session, rows))
+
+    def _messages(self, session: Session, rows: list[PersonRow]) -> tuple[Message, ...]:
+        def is_anothers(phone: str) -> bool:
+            return any(phone in phones.keys(one.phone) for one in self._with_term(session, phone))
+
+        return tuple(messages.shown(session, shown_sources(session, self.workspace_id), rows, is_anothers))
 
     def _with_term(self, session: Session, term: str) -> list[Row[Any]]:
         """The people with this whole term, best first."""

@@ -24,7 +24,7 @@ def to_storable(person: Person) -> Person:
     Raises `ValueError` for an ``external_id`` that is empty or longer than 200 characters: cut, two could become one.
     """
     external_id = to_storable_id(person.external_id)
-    texts = {name: storable(getattr(person, name), longest) for name, longest in LENGTHS.items()}
+    texts: dict[str, Any] = {name: storable(getattr(person, name), longest) for name, longest in LENGTHS.items()}
     orders = tuple(to_storable_order(order) for order in person.orders[:MOST_ORDERS])
     return Person(external_id=external_id, **texts | {"url": web_address(texts["url"])}, orders=orders)
 

@@ -15,6 +15,7 @@ from .errors import (
     UpstreamFailed,
 )
 from .hookspecs import Settings, hookimpl
+from .people import Delivery, Hit, Message, Order, Person
 from .php_query import build_php_query, parse_php_query
 from .ports import Directory, Documents, Installations, Links, Outbound, Response
 from .proofs import (
@@ -37,14 +38,11 @@ from .values import (
     Document,
     Event,
     Health,
-    Hit,
     Inbound,
     Installation,
     Option,
-    Order,
     Outcome,
     Page,
-    Person,
     Registration,
     Setting,
     State,
@@ -59,6 +57,7 @@ __all__ = [
     "Command",
     "ConditionUnmet",
     "Conflict",
+    "Delivery",
     "Directory",
     "Document",
     "Documents",
@@ -72,6 +71,7 @@ __all__ = [
     "Later",
     "Links",
     "Malformed",
+    "Message",
     "Option",
     "Order",
     "Outbound",

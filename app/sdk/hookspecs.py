@@ -22,6 +22,7 @@ from typing import Any
 
 import pluggy
 
+from .people import Person
 from .ports import Directory, Documents, Installations, Links, Outbound
 from .values import (
     Answer,
@@ -34,7 +35,6 @@ from .values import (
     Installation,
     Outcome,
     Page,
-    Person,
     Registration,
     Setting,
     Verified,

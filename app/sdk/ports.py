@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .errors import Malformed, UpstreamFailed
+from .people import Hit, Person
 from .reading import read_json
-from .values import Document, Hit, Installation, Person
+from .values import Document, Installation
 
 
 class Installations(Protocol):

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from .people import Delivery, Message, Order, Person
+
 EMPTY: Mapping[str, Any] = {}
 
 
@@ -168,7 +170,7 @@ class Outcome:
     """What ``webhook`` returns: the reply, and what the host should store of it.
 
     ``state``, ``address`` and ``facts`` change the installation where given; ``people`` are upserted
-    into its workspace; each event is kept once.
+    into its workspace; each event is kept once. ``messages`` and ``deliveries`` may come twice and in any order.
     """
 
     reply: Answer
@@ -177,45 +179,8 @@ class Outcome:
     address: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     people: Sequence[Person] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One order of a person; ``total`` is a decimal in text, ``currency`` ISO 4217, ``date`` ISO 8601."""
-
-    number: str
-    date: str = ""
-    status: str = ""
-    total: str = ""
-    currency: str = ""
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A customer of a connected shop; ``external_id`` is unique within its source.
-
-    ``sources`` are the installations that know the person; only the directory fills it.
-    """
-
-    external_id: str
-    name: str
-    email: str = ""
-    phone: str = ""
-    company: str = ""
-    url: str = ""
-    note: str = ""
-    updated_at: str = ""
-    orders: Sequence[Order] = ()
-    sources: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One person found, best first."""
-
-    id: str
-    name: str
+    messages: Sequence[Message] = ()
+    deliveries: Sequence[Delivery] = ()
 
 
 @dataclass(frozen=True, slots=True)

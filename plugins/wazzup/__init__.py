@@ -62,8 +62,8 @@ def install(verified: Verified, settings: Settings, links: Links, outbound: Outb
 
 @hookimpl
 def webhook(verified: Verified, links: Links, people: Directory) -> Outcome:
-    """Answer a callback: messages and statuses are kept, a contact or a deal gets its id."""
-    return schemas.take(verified.fields, people, links.public_url + "/account/")
+    """Answer a callback: messages and their deliveries are kept, a contact or a deal gets its id."""
+    return schemas.take(verified.fields, people, links.public_url + "/account/", verified.at)
 
 
 @hookimpl

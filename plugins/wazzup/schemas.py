@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from marshmallow import fields, validate
 
 from app.sdk import Answer, Directory, Event, Malformed, Outcome, Person, Setting, read_json, read_object, text_field
+
+from . import messages
 
 Fields = Mapping[str, Any]
 
@@ -62,8 +66,8 @@ def read_callback(body: bytes) -> Fields:
     return value
 
 
-def take(body: Fields, people: Directory, uri: str) -> Outcome:
-    """The answer to a callback and what to keep of it; ``uri`` is where a contact or a deal is seen."""
+def take(body: Fields, people: Directory, uri: str, at: datetime) -> Outcome:
+    """The answer to a callback that came ``at``, and what to keep; ``uri`` is where a contact or a deal is seen."""
     events = {event.key: event for event in events_of(body)}  # one delivery may repeat itself, too
     reply: Fields = {"ok": True}
     persons: tuple[Person, ...] = ()
@@ -71,15 +75,21 @@ def take(body: Fields, people: Directory, uri: str) -> Outcome:
         reply, persons = contact(body["createContact"], people, uri)
     elif "createDeal" in body:
         reply = deal(body["createDeal"], uri)
-    return Outcome(Answer.json(reply), tuple(events.values()), people=persons)
+    written = tuple(messages.to_message(item, at) for item in body.get("messages", ()) if messages.is_message(item))
+    news = tuple(map(messages.to_delivery, filter(messages.is_delivery, body.get("statuses", ()))))
+    kept = tuple(events.values())
+    return Outcome(Answer.json(reply), kept, people=persons, messages=written, deliveries=news)
 
 
 def events_of(body: Fields) -> Iterator[Event]:
-    """What happened, under keys that a repeated delivery shares ("duplicates: assume yes", 3.1)."""
-    for item in body.get("messages", ()):
-        yield Event(f"message:{known(item, 'messageId')}{variant(item)}", "message", item)
-    for item in body.get("statuses", ()):
-        yield Event(f"status:{known(item, 'messageId', 'status')}", "status", item)
+    """What else happened, under keys that a repeated delivery shares ("duplicates: assume yes", 3.1).
+
+    A message or a status is kept as such; one that cannot be read is kept as it came.
+    """
+    for item in itertools.filterfalse(messages.is_message, body.get("messages", ())):
+        yield Event(f"message:{digest(item)}", "message", item)
+    for item in itertools.filterfalse(messages.is_delivery, body.get("statuses", ())):
+        yield Event(f"status:{digest(item)}", "status", item)
     for item in body.get("channelsUpdates", ()):
         yield Event(f"channel:{known(item, 'channelId', 'timestamp', 'state')}", "channel", item)
     if "templateStatus" in body:
@@ -90,13 +100,6 @@ def events_of(body: Fields) -> Iterator[Event]:
         yield Event(f"deal:{deal_id(body['createDeal'])}", "deal", body["createDeal"])
     if not (LISTS | OBJECTS) & body.keys() and body != {"test": True}:
         yield Event(f"unknown:{digest(body)}", "unknown", body)
-
-
-def variant(item: Fields) -> str:
-    """A deletion happens once; of edits every text counts as one of its own."""
-    if item.get("isDeleted") is True:
-        return ":deleted"
-    return f":edited:{digest(item)}" if item.get("isEdited") is True else ""
 
 
 def known(item: Fields, *names: str) -> str:

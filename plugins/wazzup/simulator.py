@@ -185,10 +185,14 @@ class Simulator(simulation.Simulator):
         address = urljoin(page.url, form.action or page.url)
         return session.post(address, data=form.fields, headers=headers, allow_redirects=False, timeout=30)
 
-    def message(self, message_id: str = "", text: str = "Is it in stock?", chat_id: str = "79001234567") -> Outgoing:
-        """A customer's client writes."""
+    def message(
+        self, message_id: str = "", text: str = "Is it in stock?", chat_id: str = "79001234567", author: str = ""
+    ) -> Outgoing:
+        """A customer's client writes; with an ``author`` an employee answers."""
         who = {"channelId": CHANNEL, "chatType": "whatsapp", "chatId": chat_id, "contact": {"name": "Oleg"}}
         what = {"dateTime": "2026-01-15T09:12:44.120Z", "type": "text", "isEcho": False, "status": "inbound"}
+        if author:
+            what |= {"isEcho": True, "status": "sent", "authorName": author}
         return self.callback({"messages": [{"messageId": message_id or uuid(), **who, **what, "text": text}]})
 
     def status(self, message_id: str = "", status: str = "read") -> Outgoing:

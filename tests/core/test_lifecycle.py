@@ -24,6 +24,7 @@ from app.core.models import (
     InstallationRow,
     JournalRow,
     LinkRow,
+    MessageRow,
     SessionRow,
     TicketRow,
     WorkspaceRow,
@@ -37,7 +38,7 @@ from app.sdk import Conflict, Person, State
 from app.sdk.simulation import serving
 
 WEEK, HOUR = timedelta(days=7), timedelta(hours=1)
-OF_TENANT = (CredentialRow, DataKeyRow, EventRow, LinkRow, SessionRow, TicketRow)
+OF_TENANT = (CredentialRow, DataKeyRow, EventRow, LinkRow, MessageRow, SessionRow, TicketRow)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 

@@ -156,6 +156,40 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_link_installation_id"), ["installation_id"], unique=False)
 
     op.create_table(
+        "message",
+        sa.Column("installation_id", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("failure", sa.String(length=64), nullable=False),
+        sa.Column("edited", sa.Boolean(), nullable=False),
+        sa.Column("received_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["installation_id"], ["installation.id"], name=op.f("fk_message_installation_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("installation_id", "digest", name=op.f("pk_message")),
+    )
+    with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.create_index("ix_message_received_at", ["received_at"], unique=False)
+
+    op.create_table(
+        "message_contact",
+        sa.Column("installation_id", sa.String(length=32), nullable=False),
+        sa.Column("contact", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["installation_id", "digest"],
+            ["message.installation_id", "message.digest"],
+            name=op.f("fk_message_contact_installation_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("installation_id", "contact", "at", "digest", name=op.f("pk_message_contact")),
+    )
+    with op.batch_alter_table("message_contact", schema=None) as batch_op:
+        batch_op.create_index("ix_message_contact_installation_id_digest", ["installation_id", "digest"], unique=False)
+
+    op.create_table(
         "session",
         sa.Column("bearer", sa.String(length=64), nullable=False),
         sa.Column("cookie", sa.String(length=64), nullable=False),
@@ -209,6 +243,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_link_installation_id"))
 
     op.drop_table("link")
+    with op.batch_alter_table("message_contact", schema=None) as batch_op:
+        batch_op.drop_index("ix_message_contact_installation_id_digest")
+
+    op.drop_table("message_contact")
+    with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.drop_index("ix_message_received_at")
+
+    op.drop_table("message")
     with op.batch_alter_table("journal", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_journal_installation_id"))
         batch_op.drop_index(batch_op.f("ix_journal_expires_at"))

@@ -89,6 +89,8 @@ class Host:
             return Reply(401 if isinstance(refusal, Unverified) else refusal.status)
         outcome = wazzup.webhook(Verified("wazzup", "webhook", AT, fields=claims.fields), self, self)
         self.kept |= {event.key: event.kind for event in outcome.events}
+        self.kept |= {one.id: "message" for one in outcome.messages}
+        self.kept |= {f"{one.message}:{one.status}": "status" for one in outcome.deliveries}
         return Reply(outcome.reply.status, outcome.reply.body)
 
     def install(self, simulator: Simulator, state: str, timeout: float = 30) -> Registration:

@@ -14,11 +14,13 @@ import pytest
 import plugins.wazzup as wazzup
 from app.sdk import (
     Claims,
+    Delivery,
     Event,
     Hit,
     Inbound,
     Installation,
     Malformed,
+    Message,
     Outcome,
     Person,
     Refused,
@@ -250,11 +252,53 @@ def keys(body: Mapping[str, Any] | bytes) -> list[str]:
 def test_messages_and_statuses_of_one_body() -> None:
     outcome = take(MESSAGES)
     assert reply(outcome) == {"ok": True}
-    assert [(event.key, event.kind) for event in outcome.events] == [
-        ("message:70886090-f611-4733-a263-f8ad88de116b", "message"),
-        ("status:418926ef-77d3-4c7d-99b6-9cb6ad6bd042:read", "status"),
-    ]
-    assert outcome.events[0].body == json.loads(MESSAGES)["messages"][0]
+    assert outcome.messages == (
+        Message(
+            "70886090-f611-4733-a263-f8ad88de116b",
+            datetime(2026, 1, 15, 9, 12, 44, 120000, tzinfo=UTC),
+            "WhatsApp",
+            "whatsapp:79001234567",
+            "+79001234567",
+            text="Is it in stock?",
+        ),
+    )
+    assert outcome.deliveries == (Delivery("418926ef-77d3-4c7d-99b6-9cb6ad6bd042", "read"),)
+    assert outcome.events == ()  # kept once, and not a second time as they came
+
+
+ECHO = {"messageId": "m-1", "chatType": "whatsapp", "chatId": "79001234567", "isEcho": True, "status": "sent"}
+READ: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "echo": ({"authorName": "Irina"}, {"author": "Irina", "outgoing": True, "status": "sent", "at": AT}),
+    "error": ({"status": "error", "error": {"error": "BAD_CONTACT"}}, {"status": "error", "failure": "BAD_CONTACT"}),
+    "odd error": ({"status": "error", "error": ["<b>"]}, {"status": "error", "failure": ""}),
+    "incoming": ({"isEcho": False, "status": "inbound"}, {"outgoing": False, "status": ""}),
+    "edited": ({"isEdited": True, "text": "b"}, {"edited": True, "text": "b"}),
+    "deleted": ({"isDeleted": True, "text": "b", "contentUri": "https://x"}, {"deleted": True, "text": "", "url": ""}),
+    "picture": ({"type": "image", "contentUri": "https://x/1"}, {"kind": "image", "url": "https://x/1"}),
+    "telegram": (
+        {"chatType": "telegram", "chatId": "4f-1", "contact": {"phone": "+79001234567"}},
+        {"channel": "Telegram", "person": "telegram:4f-1", "phone": "+79001234567"},
+    ),
+    "no phone": ({"chatType": "instagram", "chatId": "79001234567"}, {"person": "instagram:79001234567", "phone": ""}),
+    "a group": ({"chatType": "whatsgroup", "chatId": "79001234567"}, {"phone": ""}),
+    "bad time": ({"dateTime": "yesterday"}, {"at": AT}),
+    "a new channel": ({"chatType": "pigeon"}, {"channel": "pigeon", "phone": ""}),
+}
+
+
+@pytest.mark.parametrize(("more", "expected"), READ.values(), ids=READ)
+def test_a_message_is_read(more: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    outcome = take({"messages": [{**ECHO, **more}]})
+    (message,) = outcome.messages
+    assert {name: getattr(message, name) for name in expected} == expected
+    assert outcome.events == ()
+
+
+@pytest.mark.parametrize("status", ["sent", "delivered", "read", "edited", "error"])
+def test_news_are_read(status: str) -> None:
+    outcome = take({"statuses": [{**ERROR, "status": status}]})
+    assert outcome.deliveries == (Delivery("m-1", status, "BAD_CONTACT" if status == "error" else ""),)
+    assert outcome.events == ()
 
 
 CHANNEL = {
@@ -266,13 +310,11 @@ CHANNEL = {
 TEMPLATE = {"templateGuid": "70886090-f611-4733-a263-f8ad88de116b", "name": "hello", "status": "approved"}
 ERROR = {"messageId": "m-1", "timestamp": "t", "status": "error", "error": {"error": "BAD_CONTACT", "description": "x"}}
 EVERY_BODY: dict[str, tuple[Mapping[str, Any], str, str]] = {
-    "echo": ({"messages": [{"messageId": "m-1", "isEcho": True, "authorName": "Irina"}]}, "message", "message:m-1"),
-    "deleted": ({"messages": [{"messageId": "m-1", "isDeleted": True}]}, "message", "message:m-1:deleted"),
-    "edited": ({"messages": [{"messageId": "m-1", "isEdited": True}]}, "message", "message:m-1:edited:"),
+    "no chat": ({"messages": [{"messageId": "m-1", "text": "x"}]}, "message", "message:"),
     "no id": ({"messages": [{"text": "x"}]}, "message", "message:"),
     "odd id": ({"messages": [{"messageId": {"a": 1}}]}, "message", "message:"),
-    "error status": ({"statuses": [ERROR]}, "status", "status:m-1:error"),
-    "edited status": ({"statuses": [{**ERROR, "status": "edited"}]}, "status", "status:m-1:edited"),
+    "new status": ({"statuses": [{**ERROR, "status": "eaten"}]}, "status", "status:"),
+    "odd status": ({"statuses": [{**ERROR, "messageId": "a b"}]}, "status", "status:"),
     "channel": ({"channelsUpdates": [CHANNEL]}, "channel", f"channel:{CHANNEL['channelId']}:1768468364120:qr"),
     "template": ({"templateStatus": TEMPLATE}, "template", "template:"),
     "contact": ({"createContact": CONTACT}, "contact", "contact:c-"),
@@ -300,22 +342,14 @@ def test_the_order_of_names_makes_no_other_event() -> None:
 
 
 def test_distinct_events_have_distinct_keys() -> None:
-    message = {"messageId": "m-1", "text": "a"}
-    several: list[dict[str, Any]] = [
-        message,
-        {**message, "isEdited": True, "text": "b"},
-        {**message, "isEdited": True, "text": "c"},
-        {**message, "isDeleted": True},
-    ]
-    assert len(set(keys({"messages": several}))) == 4
-    assert len(set(keys({"statuses": [{"messageId": "m-1", "status": s} for s in ("sent", "read")]}))) == 2
+    assert len(set(keys({"messages": [{"text": "a"}, {"text": "b"}]}))) == 2
     assert (
         len(set(keys({"channelsUpdates": [CHANNEL, {**CHANNEL, "timestamp": 2}, {**CHANNEL, "state": "active"}]}))) == 3
     )
 
 
 def test_a_body_that_repeats_itself_is_one_event() -> None:
-    assert keys({"messages": [{"messageId": "m-1"}, {"messageId": "m-1"}]}) == ["message:m-1"]
+    assert len(keys({"messages": [{"messageId": "m-1"}, {"messageId": "m-1"}]})) == 1
 
 
 def kept_once(events: list[Event]) -> bool:
@@ -324,8 +358,8 @@ def kept_once(events: list[Event]) -> bool:
 
 
 def test_control_a_key_that_differs_is_noticed() -> None:
-    event = take({"statuses": [ERROR]}).events[0]
-    again = take({"statuses": [ERROR]}).events[0]
+    event = take({"channelsUpdates": [CHANNEL]}).events[0]
+    again = take({"channelsUpdates": [CHANNEL]}).events[0]
     assert kept_once([event, again])
     assert not kept_once([event, Event(f"{again.key}:{id(again)}", again.kind)])
 
