@@ -29,6 +29,11 @@ from app.core.slots import GONE, destroy_keys, is_waiting, store_credentials
 from app.sdk import Conflict, Outcome, Registration, State
 
 FIRST_PROBE = timedelta(seconds=2)
+# An uninstall that nobody announced leaves the customer a day to connect again before anything is destroyed.
+UNANNOUNCED_PROBE = timedelta(days=1)
+# A platform in full swing costs no more than one write a minute.
+HEARD_EVERY = timedelta(minutes=1)
+REFUSED = "The marketplace does not accept the add-on's access any more. Connect it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,34 @@ class Reservation:
 def reserve(session: Session, ring: Ring, connector: str, purposes: tuple[str, ...], now: datetime) -> Reservation:
     """A pending installation with a fresh link secret for each purpose."""
     pending = create(session, ring, connector, new_id("pending"), now)
+    return Reservation(pending.id, mint_links(session, connector, pending.id, purposes))
+
+
+def mint_links(session: Session, connector: str, installation_id: str, purposes: tuple[str, ...]) -> Mapping[str, str]:
+    """A fresh link secret for each purpose; the former ones stay."""
     tokens = {purpose: new_token() for purpose in purposes}
     for purpose, token in tokens.items():
-        link = LinkRow(digest=link_digest(connector, purpose, token), installation_id=pending.id, purpose=purpose)
+        link = LinkRow(digest=link_digest(connector, purpose, token), installation_id=installation_id, purpose=purpose)
         session.add(link)
     session.flush()
-    return Reservation(pending.id, tokens)
+    return tokens
+
+
+def retire_links(
+    session: Session, connector: str, installation_id: str, kept: Mapping[str, str], until: datetime
+) -> None:
+    """The platform took the ``kept`` link secrets: the others of their purposes are good ``until`` then."""
+    for purpose, token in kept.items():
+        session.execute(
+            update(LinkRow)
+            .where(
+                LinkRow.installation_id == installation_id,
+                LinkRow.purpose == purpose,
+                LinkRow.expires_at.is_(None),
+                LinkRow.digest != link_digest(connector, purpose, token),
+            )
+            .values(expires_at=until)
+        )
 
 
 def cancel(session: Session, reservation: Reservation) -> None:
@@ -103,7 +130,7 @@ def register(
         revoke_sessions(session, row.id)
     describe(row, registration, now)
     if not is_waiting(session, row.id):
-        row.address = registration.address
+        row.address, row.connected_at = registration.address, now
     return row.id
 
 
@@ -155,6 +182,8 @@ def apply(session: Session, ring: Ring, row: InstallationRow, outcome: Outcome, 
     if outcome.state is not None and row.state in (State.ACTIVE, State.PAUSED):
         row.state = outcome.state
     row.address = outcome.address or row.address
+    if row.heard_at is None or now - row.heard_at >= HEARD_EVERY:
+        row.heard_at = now
     if outcome.facts:
         row.facts = {**row.facts, **outcome.facts}
     if outcome.state or outcome.address or outcome.facts:
@@ -189,6 +218,12 @@ def begin_uninstall(session: Session, row: InstallationRow, issued_at: datetime 
     revoke_sessions(session, row.id)
 
 
+def presume_uninstall(session: Session, row: InstallationRow, now: datetime) -> None:
+    """Stage one without an announcement: the credentials are dead, so the platform's notice may have been lost."""
+    begin_uninstall(session, row, None, now)
+    row.doubtful, row.probe_at, row.alarm = True, now + UNANNOUNCED_PROBE, REFUSED
+
+
 def confirm_uninstall(session: Session, row: InstallationRow, now: datetime) -> None:
     """Stage two: destroy the data key and with it every credential, event and message of the tenant."""
     destroy_keys(session, row.id)
@@ -200,7 +235,8 @@ def confirm_uninstall(session: Session, row: InstallationRow, now: datetime) -> 
 def restore(row: InstallationRow, now: datetime) -> None:
     """The tenant is alive after all: serve it again and raise an alarm."""
     row.state, row.probe_at, row.uninstall_at, row.updated_at = State.ACTIVE, None, None, now
-    row.alarm = "An uninstall was announced, but the shop's credentials still work."
+    row.connected_at, row.probes = now, 0
+    row.alarm = "" if row.alarm == REFUSED else "An uninstall was announced, but the shop's credentials still work."
 
 
 def revoke_sessions(session: Session, installation_id: str) -> None:
@@ -253,4 +289,4 @@ def settled(session: Session, installation_id: str, now: datetime) -> None:
     """Nothing is in doubt any more."""
     row = session.get(InstallationRow, installation_id)
     if row is not None:
-        row.probe_at, row.probes, row.alarm, row.updated_at = None, 0, "", now
+        row.probe_at, row.probes, row.alarm, row.updated_at, row.connected_at = None, 0, "", now, now

@@ -29,7 +29,11 @@ class WorkspaceRow(Base):
 
 
 class InstallationRow(Base):
-    """One connection to one tenant of one platform. ``tenant`` is unique within its connector."""
+    """One connection to one tenant of one platform. ``tenant`` is unique within its connector.
+
+    ``connected_at``: when it last came to be served, anew or again; ``heard_at``: its platform's last callback, to the
+    minute; ``probe_at``: when its credentials are looked at next, ``probed_at`` and ``health`` the last look.
+    """
 
     __tablename__ = "installation"
     __table_args__ = (UniqueConstraint("connector", "tenant"),)
@@ -47,10 +51,13 @@ class InstallationRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     uninstall_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    connected_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     probes: Mapped[int] = mapped_column(default=0)
+    probed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    health: Mapped[str] = mapped_column(String(16), default="")
     doubtful: Mapped[bool] = mapped_column(default=False)
-    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     alarm: Mapped[str] = mapped_column(String(300), default="")
 
 
@@ -108,7 +115,10 @@ class EventRow(Base):
     """One event of a platform, kept once."""
 
     __tablename__ = "event"
-    __table_args__ = (Index("ix_event_received_at", "received_at"),)
+    __table_args__ = (
+        Index("ix_event_received_at", "received_at"),
+        Index("ix_event_kind_installation_id", "kind", "installation_id"),
+    )
 
     installation_id: Mapped[str] = mapped_column(to_installation_fk(), primary_key=True)
     digest: Mapped[str] = mapped_column(DIGEST, primary_key=True)

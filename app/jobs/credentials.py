@@ -1,12 +1,15 @@
-"""Credentials under doubt: an announced uninstall is confirmed or taken back, new credentials earn their place."""
+"""Credentials are looked at: an announced uninstall is confirmed or taken back, new ones earn their place."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select, update
+from flask import Flask, current_app
+from sqlalchemy import select, update
 
 from app.core import lifecycle, slots
 from app.core.database import reading, writing
@@ -14,23 +17,47 @@ from app.core.installations import SLOTS, to_installation
 from app.core.models import InstallationRow
 from app.core.registry import Connector
 from app.core.services import services
+from app.jobs import live, logins
+from app.jobs.outgoing import Metered
 from app.sdk import Health, State
+from app.sdk.manifest import Limits
 
 log = structlog.get_logger()
 
 DEADLINE = 10.0
+AT_ONCE = 10
 # After each probe that was no clear word, wait longer; the last "alive" takes the uninstall back.
 PAUSES = (timedelta(seconds=20), timedelta(minutes=2), timedelta(minutes=10), timedelta(minutes=50))
 ALIVE_AFTER = timedelta(hours=1)
 
 
 def probe_due(now: datetime) -> None:
-    """Probe every installation whose turn it is; one worker takes each."""
+    """Probe the installations whose turn it is, some of each connector; one worker takes each.
+
+    Connectors side by side, so that a platform that hangs keeps nobody else's waiting; of one connector one after the
+    other, since each failed login counts for the next.
+    """
+    due = select(InstallationRow.connector, InstallationRow.id).where(InstallationRow.probe_at <= now)
+    ids: dict[str, list[str]] = defaultdict(list)
     with reading() as session:
-        due = select(InstallationRow.id).where(InstallationRow.probe_at <= now).order_by(InstallationRow.probe_at)
-        ids = list(session.scalars(due.limit(100)))
-    for id in ids:
-        probe_one(id, now)
+        for connector, id in session.execute(due.order_by(InstallationRow.probe_at).limit(1000)):
+            ids[connector].append(id)
+    if not ids:
+        return
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(len(ids), thread_name_prefix="probe") as pool:
+        for done in [pool.submit(probe_all, app, some[:AT_ONCE], now) for some in ids.values()]:
+            done.result()
+
+
+def probe_all(app: Flask, ids: list[str], now: datetime) -> None:
+    """Probe these in turn; what goes wrong with one is logged and not the others'."""
+    with app.app_context():
+        for id in ids:
+            try:
+                probe_one(id, now)
+            except Exception:
+                log.exception("probe.broke", installation=id)
 
 
 def probe_one(id: str, now: datetime) -> None:
@@ -68,27 +95,34 @@ def may_fail(connector: Connector, state: str, now: datetime) -> bool:
 
     One more is kept for new credentials, which are expected to live, than for those of a shop that has left.
     """
-    budget = connector.manifest.failed_logins_per_hour if connector.manifest else 0
-    recently = InstallationRow.connector == connector.name, InstallationRow.failed_at > now - timedelta(hours=1)
-    with reading() as session:
-        failed = session.scalar(select(func.count(InstallationRow.id)).where(*recently)) or 0
-    return failed < budget + (state != State.UNINSTALLING)
+    failed = logins.spent(now).get(connector.name, 0)
+    return failed < logins.budget(connector.name) + (state != State.UNINSTALLING)
 
 
 def ask(connector: Connector, row: InstallationRow, now: datetime) -> Health:
     """The connector's word; anything but a clear one is unsure."""
-    asked = to_installation(row, services().ring, now, SLOTS if row.state == State.UNINSTALLING else ("next",))
+    with reading() as session:
+        waiting = row.state != State.UNINSTALLING and slots.is_waiting(session, row.id)
+    asked = to_installation(row, services().ring, now, ("next",) if waiting else SLOTS)
+    outbound = Metered(services().outgate.within(DEADLINE), row.id, limits_of(connector), DEADLINE)
     try:
         found = connector.call(
             "probe",
             installation=replace(asked, address=asked.secret(slots.ADDRESS) or asked.address),
             settings=connector.settings,
-            outbound=services().outgate.within(DEADLINE),
+            outbound=outbound,
         )
     except Exception:
         log.exception("probe.failed", connector=connector.name, installation=row.id)
         return Health.UNSURE
+    finally:
+        logins.note(connector.name, outbound.failed_logins, now)
     return found if isinstance(found, Health) else Health.UNSURE
+
+
+def limits_of(connector: Connector) -> Limits:
+    """What the platform stands."""
+    return connector.manifest.limits if connector.manifest else Limits()
 
 
 def decide(asked: InstallationRow, health: Health, now: datetime) -> None:
@@ -103,20 +137,19 @@ def decide(asked: InstallationRow, health: Health, now: datetime) -> None:
         ):
             return
         log.info("probe.answered", connector=row.connector, installation=id, state=row.state, kind=health)
-        row.failed_at = now if health == Health.DEAD else row.failed_at
+        row.probed_at, row.health = now, health
         if row.state == State.UNINSTALLING:
             since = now - (row.uninstall_at or now)
             if health == Health.DEAD:
                 lifecycle.confirm_uninstall(session, row, now)
             elif health == Health.ALIVE and (row.doubtful or since >= ALIVE_AFTER):
                 lifecycle.restore(row, now)
-        elif health == Health.ALIVE and slots.is_waiting(session, id):
+        elif not slots.is_waiting(session, id):
+            live.decide(session, row, health, now)
+        elif health == Health.ALIVE:
             slots.take_over(session, services().ring, row, now)
             lifecycle.revoke_sessions(session, id)
             lifecycle.settled(session, id, now)
-        elif health == Health.REPLACED:
-            row.probe_at = None
-            row.alarm = "Somebody else's integration took the place of this one. Connect it again."
         elif health == Health.DEAD:
-            row.probe_at = None
+            row.probe_at, row.probes = None, 0
             row.alarm = "New credentials were announced, but they do not work. The former ones stay in use."

@@ -9,13 +9,25 @@ from sqlalchemy import ColumnElement, delete, select
 from app.core import lifecycle, messages, tickets
 from app.core.database import Base, reading, writing
 from app.core.documents import DocumentStore, stale
-from app.core.models import ConsentRow, EventRow, InstallationRow, JournalRow, MessageRow, SessionRow, TicketRow
+from app.core.models import (
+    ConsentRow,
+    EventRow,
+    InstallationRow,
+    JournalRow,
+    LinkRow,
+    MessageRow,
+    SessionRow,
+    TicketRow,
+)
 from app.core.services import services
 from app.sdk import State
+from app.sdk.values import HINT
 
 DEADLINE = 10.0
 # A reservation is settled within its lease; one this old belongs to a process that died.
 ABANDONED = timedelta(minutes=10)
+# Of a shop that cannot be read meanwhile; the daily look finds what such a hint would have told.
+HINTS_KEPT = timedelta(days=2)
 
 
 def refresh_documents(now: datetime) -> None:
@@ -56,4 +68,6 @@ def ended(now: datetime) -> list[tuple[type[Base], tuple[ColumnElement[bool], ..
         (EventRow, (EventRow.received_at < now - messages.KEPT,)),
         (MessageRow, (MessageRow.received_at < now - messages.KEPT,)),
         (SessionRow, (SessionRow.seen_at < now - tickets.IDLE_LIFE,)),
+        (LinkRow, (LinkRow.expires_at < now,)),
+        (EventRow, (EventRow.kind == HINT, EventRow.received_at < now - HINTS_KEPT)),
     ]

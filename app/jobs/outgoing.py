@@ -17,7 +17,8 @@ OVER_A_LIMIT = (429, 503)
 class Metered:
     """An `Outbound` that takes the installation's turn for every call.
 
-    ``refused``: the last answer was 401. ``wish``: until when the platform asked us to wait, if it did.
+    ``refused``: the last answer was 401; ``failed_logins``: how many were. ``wish``: until when the platform asked us
+    to wait, if it did.
     """
 
     def __init__(self, inner: Outbound, installation_id: str, limits: Limits, seconds: float) -> None:
@@ -27,6 +28,7 @@ class Metered:
         self._until = time.time() + seconds
         self._refusals = 0
         self.refused = False
+        self.failed_logins = 0
         self.wish: datetime | None = None
 
     def request(
@@ -57,6 +59,7 @@ class Metered:
 
     def _note(self, response: Response) -> None:
         self.refused = response.status == 401
+        self.failed_logins += self.refused
         self._refusals = self._refusals + 1 if self.refused else 0
         if response.status in OVER_A_LIMIT:
             self.wish = retry_at(response.headers.get("retry-after", ""), datetime.now(UTC))

@@ -14,7 +14,7 @@ import structlog
 from flask import Flask, current_app
 
 from app.core.services import services
-from app.jobs import credentials, heartbeats, housekeeping
+from app.jobs import credentials, heartbeats, housekeeping, live
 from app.jobs.dispatcher import Dispatcher
 from app.jobs.kinds import kinds_of
 from app.jobs.loops import Loop
@@ -25,8 +25,9 @@ log = structlog.get_logger()
 ROUND = 1.0
 BEAT = 3.0
 DISPATCH = 0.5
+DURABLE = ("pull", "push", "reread", "subscribe")
 TIDY = timedelta(minutes=1)
-DUTIES = (credentials.probe_due, housekeeping.refresh_documents, housekeeping.purge)
+DUTIES = (live.schedule, credentials.probe_due, housekeeping.refresh_documents, housekeeping.purge)
 
 
 def work() -> None:
@@ -117,5 +118,5 @@ def limits_of_connectors() -> Mapping[str, Limits]:
     return {
         connector.name: connector.manifest.limits
         for connector in services().registry
-        if connector.manifest and (connector.implements("pull") or connector.implements("push"))
+        if connector.manifest and any(map(connector.implements, DURABLE))
     }

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from app.core.database import reading
 from app.core.models import InstallationRow
 from app.core.services import services
+from app.jobs import logins
 from app.people import mirror, turns
 from app.people.directory import PeopleDirectory
 from app.people.sync_state import LIVE, PULL, STOPPED, SyncRow
@@ -70,7 +71,7 @@ def askable(workspace_id: str, now: datetime) -> list[Turn]:
         ids = [row.id for row in installed]
         synced = select(SyncRow).where(SyncRow.kind == PULL, SyncRow.installation_id.in_(ids))
         rows = {row.installation_id: row for row in session.scalars(synced)}
-        held = turns.over_budget(session, now)
+    held = logins.held(now)
     asked = []
     for one in installed:
         connector = services().registry.find(one.connector)

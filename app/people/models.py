@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import MirrorBase
@@ -60,7 +60,7 @@ class OrderRow(MirrorBase):
     """One order of a person, known by its number."""
 
     __tablename__ = "person_order"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = (Index("ix_person_order_number", "number"), {"sqlite_with_rowid": False})
 
     person_id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=False)
     number: Mapped[str] = mapped_column(Text, primary_key=True)

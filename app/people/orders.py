@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.people.models import OrderRow
+from app.people.models import OrderRow, PersonRow
 from app.people.rows import ISO_DAY, order_values
 from app.sdk import Order
 
@@ -53,6 +53,18 @@ def upsert(session: Session, orders: Iterable[tuple[int, Order]]) -> None:
     columns = [column.name for column in OrderRow.__table__.columns if column.name not in KEY]
     updated = {column: statement.excluded[column] for column in columns}
     session.execute(statement.on_conflict_do_update(index_elements=KEY, set_=updated), rows)
+
+
+def owners(session: Session, workspace_id: str, source: str, numbers: Collection[str]) -> dict[str, str]:
+    """Whose these orders are: the ``external_id`` by number, among the people of one source."""
+    mine = (PersonRow.workspace_id == workspace_id, PersonRow.source == source, OrderRow.number.in_(numbers))
+    found = select(OrderRow.number, PersonRow.external_id).join(PersonRow, PersonRow.id == OrderRow.person_id)
+    return {number: external_id for number, external_id in session.execute(found.where(*mine))}
+
+
+def remove(session: Session, ids: Collection[int], numbers: Collection[str]) -> None:
+    """Delete these orders of these people."""
+    session.execute(delete(OrderRow).where(OrderRow.person_id.in_(ids), OrderRow.number.in_(numbers)))
 
 
 def of(session: Session, ids: Collection[int]) -> list[Order]:

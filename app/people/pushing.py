@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.database import MirrorBase, reading, writing
 from app.core.seal import new_id
+from app.jobs import spread
 from app.jobs.kinds import Run
 from app.people import turns
 from app.people.directory import shown_sources, to_person
@@ -205,7 +206,7 @@ def note(turn: Turn, found: Sequence[Candidate], *, sweeping: bool, now: datetim
     elif swept:
         values |= {"cursor": str(found[-1].id), "state": LIVE if row.live_since else FIRST}
     if not more:
-        values |= {"next_at": turns.next_turn(row.installation_id, SWEEP, now), "ticket": new_id("t")}
+        values |= {"next_at": spread.next_turn(row.installation_id, SWEEP, now), "ticket": new_id("t")}
     with writing() as session:
         if swept and found:
             values |= counted(session, turn, len(found))

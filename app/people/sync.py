@@ -13,13 +13,15 @@ from sqlalchemy.orm import Session
 from app.core.database import writing
 from app.core.models import InstallationRow
 from app.core.seal import new_id
-from app.jobs import kinds
+from app.jobs import kinds, spread
 from app.jobs.kinds import Run
-from app.people import mirror, pushing, turns
+from app.people import hints, mirror, pushing, turns
 from app.people.forgetting import Forgetting
 from app.people.pushing import Pushing
+from app.people.rereading import Rereading
+from app.people.subscribing import Subscribing
 from app.people.sync_state import FIRST, LIVE, PULL
-from app.people.turns import Overtaken, Turn
+from app.people.turns import Overtaken, Turn, WrongResult
 from app.sdk import Batch
 
 log = structlog.get_logger()
@@ -28,17 +30,14 @@ log = structlog.get_logger()
 POLL = timedelta(seconds=60)
 
 
-class WrongResult(Exception):
-    """The connector returned what its hook must not."""
-
-
 class Pulling:
     """One step is one call of ``pull`` and one transaction of the mirror with the page and the new cursor."""
 
     name = PULL
 
     def wanted(self, now: datetime) -> Sequence[Run]:
-        """Active installations that are new, in their first pass, or due for another look."""
+        """Active installations that are new, in their first pass, hinted at, or due for another look."""
+        hints.wake(now)
         return turns.due(PULL, now)
 
     def step(self, run: Run, now: datetime) -> bool:
@@ -112,12 +111,12 @@ def advance(session: Session, turn: Turn, batch: Batch, now: datetime) -> None:
     if not row.live_since:
         values |= {"done": batch.done, "total": batch.total}
     if not batch.more:
-        values |= {"next_at": turns.next_turn(row.installation_id, POLL, now), "ticket": new_id("t")}
+        values |= {"next_at": spread.next_turn(row.installation_id, POLL, now), "ticket": new_id("t")}
     turns.change(session, turn, **values)
     changed = [person.external_id for person in batch.people] + [owner for owner, _ in batch.orders]
     pushing.mark(session, turn.installation.workspace, row.installation_id, changed, now)
 
 
 def init_app(app: Flask) -> None:
-    """Hand the directory's work to the worker: pull, push and forget."""
-    kinds.register(app, (Pulling(), Pushing(), Forgetting()))
+    """Hand the directory's work to the worker."""
+    kinds.register(app, (Subscribing(), Pulling(), Rereading(), Pushing(), Forgetting()))

@@ -12,7 +12,8 @@ from app.core.database import MirrorBase, UtcDateTime, reading, writing
 from app.core.seal import new_id
 
 WAITING, FIRST, LIVE, STOPPED, GONE = "waiting", "first", "live", "stopped", "gone"
-PULL, PUSH, FORGET = "pull", "push", "forget"
+# Kinds of work; those that a connector's hook does have its name.
+PULL, PUSH, REREAD, SUBSCRIBE, FORGET = "pull", "push", "reread", "subscribe", "forget"
 
 
 class SyncRow(MirrorBase):
@@ -20,14 +21,15 @@ class SyncRow(MirrorBase):
 
     ``state``: waiting, first (the first pass is under way), live, stopped (``reason`` says why), gone (forgotten).
     ``cursor`` commits together with what was pulled up to it. ``ticket`` names the run that is due at ``next_at``; what
-    changes the row names it, so that a run that was overtaken changes nothing. ``since`` is when ``state`` began.
+    changes the row names it, so that a run that was overtaken changes nothing. ``since`` is when ``state`` began,
+    ``hinted_at`` when the platform's word last hurried it.
     """
 
     __tablename__ = "sync"
     __table_args__ = (Index("ix_sync_kind_next_at", "kind", "next_at"),)
 
     installation_id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
     workspace_id: Mapped[str] = mapped_column(String(32), default="")
     connector: Mapped[str] = mapped_column(String(32), default="")
     state: Mapped[str] = mapped_column(String(8), default=WAITING)
@@ -40,8 +42,8 @@ class SyncRow(MirrorBase):
     reason: Mapped[str] = mapped_column(String(300), default="")
     failures: Mapped[int] = mapped_column(default=0)
     refusals: Mapped[int] = mapped_column(default=0)
-    refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    hinted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ def apply(session: Session, workspace_id: str, source: str, batch: Batch) -> tup
     page.follow_merges()
     page.upsert_orders()
     page.delete_gone()
+    page.delete_gone_orders(batch.gone_orders)
     return counted
 
 
@@ -102,6 +103,14 @@ class _Page:
         """The deleted, whatever else the batch says of them."""
         gone = [self.held[id] for id in self.gone if id in self.held]
         keeping.remove(self.session, self.workspace_id, {one.id: one.entry for one in gone})
+
+    def delete_gone_orders(self, numbers: Sequence[str]) -> None:
+        """The deleted orders of this source's people."""
+        owners = orders.owners(self.session, self.workspace_id, self.source, numbers) if numbers else {}
+        if owners:
+            self.held |= self._held(set(owners.values()))
+            orders.remove(self.session, [self.held[id].id for id in set(owners.values())], numbers)
+            self._recall(sorted(set(owners.values())))
 
 
 def _last(merged: dict[str, str], id: str) -> str:

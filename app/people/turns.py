@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,6 +18,7 @@ from app.core.models import InstallationRow
 from app.core.registry import Connector
 from app.core.seal import new_id
 from app.core.services import services
+from app.jobs import logins
 from app.jobs.kinds import Run
 from app.jobs.outgoing import Metered
 from app.jobs.trials import MOST_CRASHES, Trials, judge
@@ -29,12 +29,15 @@ log = structlog.get_logger()
 
 # One step's calls together, in seconds; less than the grace that a stopping worker has.
 STEP_SECONDS = 15.0
-HOUR = timedelta(hours=1)
 INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 class Overtaken(Exception):
     """The row has moved on without this run; nothing of it may be stored."""
+
+
+class WrongResult(Exception):
+    """The connector returned what its hook must not."""
 
 
 class RunBroke(Exception):
@@ -70,7 +73,7 @@ def due(kind: str, now: datetime) -> list[Run]:
     served = served_with(kind)
     with reading() as session:
         rows = {row.installation_id: row for row in session.scalars(select(SyncRow).where(SyncRow.kind == kind))}
-        held = over_budget(session, now)
+    held = logins.held(now)
     wake(kind, {id: one for id, one in served.items() if is_news(rows.get(id), one)}, now)
     return [
         Run(kind, row.connector, id, row.ticket)
@@ -87,19 +90,6 @@ def served_with(hook: str) -> dict[str, Served]:
     with reading() as session:
         rows = session.execute(select(*columns).where(*active)).all() if names else []
     return {id: Served(workspace or "", connector, changed) for id, workspace, connector, changed in rows}
-
-
-def over_budget(session: Session, now: datetime) -> set[str]:
-    """Connectors with as many failed logins within the hour as their platform stands: some lock out a whole server."""
-    counted = select(SyncRow.connector, func.sum(SyncRow.refusals)).where(SyncRow.refused_at > now - HOUR)
-    spent = session.execute(counted.group_by(SyncRow.connector))
-    return {name for name, failed in spent if failed >= login_budget(name)}
-
-
-def login_budget(connector: str) -> int:
-    """How many failed logins an hour the connector's platform stands."""
-    found = services().registry.find(connector)
-    return found.manifest.failed_logins_per_hour if found and found.manifest else 0
 
 
 def is_news(row: SyncRow | None, served: Served) -> bool:
@@ -137,7 +127,7 @@ def begin(run: Run, now: datetime) -> Turn | None:
     with reading() as session:
         row = session.get(SyncRow, (run.subject, run.kind))
         installed = session.get(InstallationRow, run.subject)
-        held = over_budget(session, now)
+    held = logins.held(now)
     connector = services().registry.find(run.queue)
     if row is None or row.ticket != run.ticket or row.state == STOPPED or run.queue in held:
         return None
@@ -179,8 +169,7 @@ def failed(turn: Turn, error: Exception, now: datetime) -> None:
         "next_at": found.next_at,
         "ticket": new_id("t"),
     }
-    if outbound.refused:
-        values["refused_at"] = now
+    logins.note(row.connector, outbound.failed_logins, now)
     if found.next_at is None:
         values |= {"state": STOPPED, "since": now}
     try:
@@ -188,6 +177,16 @@ def failed(turn: Turn, error: Exception, now: datetime) -> None:
             change(session, turn, **values)
     except Overtaken:
         log.info("sync.overtaken", kind=row.kind, installation=row.installation_id)
+    if found.next_at is None and outbound.refused:
+        look_soon(row.installation_id, now)
+
+
+def look_soon(installation_id: str, now: datetime) -> None:
+    """The platform refused the credentials: whether they are dead is for a probe to say, and at once."""
+    mine = (InstallationRow.id == installation_id, InstallationRow.state == State.ACTIVE)
+    soon = update(InstallationRow).where(*mine).values(probe_at=now, probes=0)
+    with writing() as session:
+        session.execute(soon.execution_options(synchronize_session=False))
 
 
 def over(run: Run, reason: str, now: datetime) -> None:
@@ -215,15 +214,3 @@ def count_crash(row: SyncRow, reason: str, now: datetime) -> None:
     if row.failures >= MOST_CRASHES:
         row.state, row.since, row.next_at, row.ticket = STOPPED, now, None, new_id("t")
         row.reason = f"it failed {row.failures} times, last with {reason}"
-
-
-def phase(installation_id: str, period: timedelta) -> timedelta:
-    """The installation's own moment within a period: always the same, and spread evenly over all of them."""
-    share = int.from_bytes(hashlib.sha256(installation_id.encode()).digest()[:4]) / 2**32
-    return period * share
-
-
-def next_turn(installation_id: str, period: timedelta, now: datetime) -> datetime:
-    """The next time, at most a ``period`` from now, that is the installation's own moment."""
-    origin = datetime.fromtimestamp(0, now.tzinfo) + phase(installation_id, period)
-    return origin + ((now - origin) // period + 1) * period

@@ -138,6 +138,29 @@ def pull(installation: Installation, settings: Settings, outbound: Outbound, cur
 
 
 @hookspec(firstresult=True)
+def reread(  # type: ignore[empty-body]
+    installation: Installation, settings: Settings, outbound: Outbound, people: Sequence[str], orders: Sequence[str]
+) -> Batch:
+    """Read these records again, at most 100: who is no more there stands in ``gone`` and ``gone_orders``.
+
+    Asked for records that a webhook names (`Event.named`), and once a day for all that the host holds: nothing is
+    deleted on a hint alone. ``people`` are external_ids, ``orders`` numbers; of the batch only what was found and what
+    is gone counts. Raises `Stopped`, `Later` and `UpstreamFailed`; also where the answer is not about these records.
+    """
+
+
+@hookspec(firstresult=True)
+def subscribe(installation: Installation, settings: Settings, outbound: Outbound, links: Links) -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Have the platform tell us of changes, at the address under the fresh link secrets in ``links``.
+
+    Called by the worker after each activation and once a day, never inside an install. The link secrets are live
+    before the call; the former ones live on until it succeeded, and a while longer. It may have been cut short before:
+    look at what the platform has of ours, mend that, and create only what is missing. Returns facts to store. Raises
+    `Stopped`, `Later` and `UpstreamFailed`.
+    """
+
+
+@hookspec(firstresult=True)
 def lookup(installation: Installation, settings: Settings, outbound: Outbound, query: str) -> Sequence[Person]:  # type: ignore[empty-body]
     """Ask the platform now, while the first pass is under way: candidates, which the host ranks and merges."""
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,9 @@ class Manifest:
     frame_ancestors_setting: str = ""
     operator_fields: tuple[str, ...] | None = None
     failed_logins_per_hour: int = 60
+    probe_every: timedelta = timedelta(days=1)
+    subscription: tuple[str, ...] = ()
+    subscription_grace: timedelta = timedelta(minutes=10)
     limits: Limits = Limits()
     cabinet: tuple[tuple[str, str], ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -138,6 +142,16 @@ class LimitsSchema(Schema):
     batch = fields.Integer(validate=validate.Range(1, 1000))
 
 
+class ProbeSchema(Schema):
+    failed_logins_per_hour = fields.Integer(validate=validate.Range(0))
+    every_minutes = fields.Integer(validate=validate.Range(5, 7 * 24 * 60))
+
+
+class SubscriptionSchema(Schema):
+    reserve = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
+    grace = fields.Float(validate=validate.Range(0, 86_400))
+
+
 class ManifestSchema(Schema):
     spec = fields.Integer(required=True, validate=validate.Equal(SPEC))
     title = fields.String(required=True)
@@ -148,7 +162,8 @@ class ManifestSchema(Schema):
     refusal = fields.Nested(RefusalSchema)
     actions = fields.Dict(keys=fields.String(), values=fields.Nested(ActionSchema), required=True)
     operator = fields.Dict()
-    probe = fields.Dict()
+    probe = fields.Nested(ProbeSchema)
+    subscription = fields.Nested(SubscriptionSchema)
     limits = fields.Nested(LimitsSchema)
     cabinet = fields.List(fields.Nested(CabinetSchema))
     secrets = fields.Dict(keys=fields.String(), values=fields.String())
@@ -173,6 +188,7 @@ def to_manifest(name: str, data: dict[str, Any]) -> Manifest:
     """A validated table as a `Manifest`."""
     general = data.get("refusal", {})
     operator = data.get("operator")
+    probe, subscription = data.get("probe", {}), data.get("subscription", {})
     return Manifest(
         name=name,
         title=data["title"],
@@ -183,7 +199,10 @@ def to_manifest(name: str, data: dict[str, Any]) -> Manifest:
         frame_ancestors=tuple(data.get("frame_ancestors", ())),
         frame_ancestors_setting=data.get("frame_ancestors_setting", ""),
         operator_fields=tuple(operator.get("fields", ())) if operator is not None else None,
-        failed_logins_per_hour=int(data.get("probe", {}).get("failed_logins_per_hour", 60)),
+        failed_logins_per_hour=probe.get("failed_logins_per_hour", 60),
+        probe_every=timedelta(minutes=probe.get("every_minutes", 24 * 60)),
+        subscription=tuple(subscription.get("reserve", ())),
+        subscription_grace=timedelta(seconds=subscription.get("grace", 600)),
         limits=Limits(**data.get("limits", {})),
         cabinet=tuple((line["field"], line["value"]) for line in data.get("cabinet", ())),
         secrets=data.get("secrets", {}),

@@ -12,6 +12,9 @@ from typing import Any
 from .people import Delivery, Message, Order, Person
 
 EMPTY: Mapping[str, Any] = {}
+# The kind of an event that only hints at something to read.
+HINT = "hint"
+NAMES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,18 @@ class Event:
     kind: str
     body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @classmethod
+    def changed(cls) -> Event:
+        """A hint that records changed: the host pulls at once. Of many that wait together one is kept."""
+        return cls(HINT, HINT)
+
+    @classmethod
+    def named(cls, *, people: Sequence[str] = (), orders: Sequence[str] = ()) -> Sequence[Event]:
+        """Hints at records that may be gone: the host has them read again, by ``reread``, at most 100 at once."""
+        parts = [{"people": list(people[at : at + NAMES])} for at in range(0, len(people), NAMES)]
+        parts += [{"orders": list(orders[at : at + NAMES])} for at in range(0, len(orders), NAMES)]
+        return [cls(f"{HINT}:{json.dumps(part)}", HINT, part) for part in parts]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -188,15 +203,17 @@ class Batch:
     """One page of what changed on the platform: what ``pull`` returns.
 
     ``people`` are upserted by ``external_id`` (their own ``orders`` are not looked at), ``orders`` by (external_id of
-    the person, number). ``gone`` are external_ids that were deleted, ``merged`` pairs of an old one and the one it was
-    combined into. ``cursor`` comes back with the next call; the host stores it together with the batch, all or
-    nothing. ``more`` asks to be called again at once. ``done`` of ``total`` tell how far the first pass is; ``live``
-    says that it is complete. ``moved`` is the new address of the API, checked: the host stores it and calls again.
+    the person, number). ``gone`` are external_ids that were deleted, ``gone_orders`` numbers of orders that were,
+    ``merged`` pairs of an old external_id and the one it was combined into. ``cursor`` comes back with the next call;
+    the host stores it together with the batch, all or nothing. ``more`` asks to be called again at once. ``done`` of
+    ``total`` tell how far the first pass is; ``live`` says that it is complete. ``moved`` is the new address of the
+    API, checked: the host stores it and calls again.
     """
 
     people: Sequence[Person] = ()
     orders: Sequence[tuple[str, Order]] = ()
     gone: Sequence[str] = ()
+    gone_orders: Sequence[str] = ()
     merged: Sequence[tuple[str, str]] = ()
     cursor: str = ""
     more: bool = False

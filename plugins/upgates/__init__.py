@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -12,11 +12,11 @@ from app.sdk import (
     Claims,
     Document,
     Documents,
-    Event,
     Health,
     Inbound,
     Installation,
     Installations,
+    Links,
     Outbound,
     Outcome,
     Person,
@@ -27,7 +27,7 @@ from app.sdk import (
     hookimpl,
 )
 
-from . import api, proof, schemas, sync
+from . import api, proof, schemas, shop, sync, webhooks
 
 DONE = Answer.json({"error": False})
 
@@ -84,7 +84,7 @@ def webhook(verified: Verified) -> Outcome:
     given = verified.fields
     if verified.action == "version":
         return Outcome(DONE, facts={"version": given["version"]} if given["version"] else {})
-    return Outcome(DONE, events=[Event(given["digest"], "hint", given["hint"])])
+    return Outcome(DONE, events=given["hints"])
 
 
 @hookimpl
@@ -95,6 +95,17 @@ def probe(installation: Installation, outbound: Outbound) -> Health:
 @hookimpl
 def pull(installation: Installation, outbound: Outbound, cursor: str, now: datetime) -> Batch:
     return sync.pull(installation, outbound, cursor, now)
+
+
+@hookimpl
+def reread(installation: Installation, outbound: Outbound, people: Sequence[str], orders: Sequence[str]) -> Batch:
+    return sync.reread(installation, outbound, people, orders)
+
+
+@hookimpl
+def subscribe(installation: Installation, outbound: Outbound, links: Links) -> Mapping[str, str]:
+    """At every activation, since a deactivation deletes what "belongs to the API user" (section 3)."""
+    return webhooks.subscribe(shop.Shop(installation, outbound), links)
 
 
 @hookimpl

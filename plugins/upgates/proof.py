@@ -26,7 +26,8 @@ from app.sdk import (
     read_object,
 )
 
-from .schemas import is_url, key_at, language_of, read_hint, read_local, signed_value, sources, version_of
+from .schemas import is_url, key_at, language_of, read_local, signed_value, sources, version_of
+from .webhooks import read_hint
 
 # 1.2: "signed values, in this order, joined by ;", our signature_token last. Opening and deactivation sign the same
 # bytes; which list the version call signs is not documented, so both plausible ones count (1.5).
@@ -67,7 +68,7 @@ def prove_webhook(request: Inbound, installations: Installations) -> Claims:
     found = installations.by_link("path", request.key) if request.key else None
     if found is None:
         raise Unknown("unknown_path")
-    return Claims(installation=found.id, fields=read_hint(request.body))
+    return Claims(installation=found.id, fields={"hints": read_hint(request.body)})
 
 
 def check_proof(given: Any, texts: Sequence[str], settings: Settings, documents: Documents) -> bytes:

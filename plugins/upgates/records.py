@@ -35,7 +35,7 @@ def to_order(item: object) -> tuple[str, Order] | None:
     """An order and its customer's id; None without either: an e-mail alone may be anybody's."""
     told = told_fields(item)
     buyer = told_id(told_fields(told.get("customer")).get("customer_id"))
-    name = told_text(told.get("order_number")) or str(told_id(told.get("order_number")) or "")
+    name = number_of(told)
     if not (buyer and name):
         return None
     order = Order(
@@ -47,6 +47,12 @@ def to_order(item: object) -> tuple[str, Order] | None:
         url=told_text(told.get("admin_url")),
     )
     return str(buyer), order
+
+
+def number_of(item: object) -> str:
+    """An order's number; empty for none."""
+    number = told_fields(item).get("order_number")
+    return told_text(number) or str(told_id(number) or "")
 
 
 def moment_of(item: object) -> str:

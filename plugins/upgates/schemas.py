@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from app.sdk import Document, Malformed, Setting, Settings, load_public_key, read_object, text_field
+from app.sdk import Document, Malformed, Setting, Settings, load_public_key, text_field
 
 OFFICIAL_KEY = "https://files.upgates.com/addons/signature/api.signature.pub.key"
 LANGUAGES = ("cs", "sk", "en")
@@ -102,8 +101,3 @@ def language_of(body: Mapping[str, Any]) -> str:
     """Unsigned, "so only ever a whitelist value, default cs" (section 2)."""
     value = body.get("current_admin_language")
     return value if isinstance(value, str) and value in LANGUAGES else "cs"
-
-
-def read_hint(body: bytes) -> dict[str, Any]:
-    """A webhook's body: unsigned, "treat the body as a hint and re-read by API" (4.10)."""
-    return {"hint": read_object(body), "digest": hashlib.sha256(body).hexdigest()}

@@ -47,22 +47,26 @@ class Shop:
     now: datetime | None = None
 
     def items(self, resource: str, query: Mapping[str, str], page: int = 1) -> tuple[list[Any], Pages]:
-        """One page of a list. Raises `Stopped`, `Later`, `Moved` and `UpstreamFailed`.
+        """One page of a list. Raises as `ask` does."""
+        # urlencode writes the + of a time's offset as %2B (4.9).
+        told = self.ask("GET", f"{resource}?{urlencode({**query, 'page': page})}").json()
+        items = told.get(resource) if isinstance(told, dict) else None
+        if not isinstance(items, list) or len(items) > SIZE:
+            raise UpstreamFailed("no_list")
+        return items, read_pages(told, page, bool(items))
+
+    def ask(self, method: str, path: str, json: object = None) -> Response:
+        """One call. Raises `Stopped`, `Later`, `Moved` and `UpstreamFailed`.
 
         Without credentials nothing is asked: a failed login counts towards the lock-out (4.2).
         """
         user, key = self.installation.secret("api_user"), self.installation.secret("api_key")
         if not (self.installation.address and user and key):
             raise Stopped("no_access")
-        # urlencode writes the + of a time's offset as %2B (4.9).
-        url = f"{self.installation.address}/{resource}?{urlencode({**query, 'page': page})}"
-        response = self.outbound.request("GET", url, auth=(user, key), timeout=SECONDS)
+        url = f"{self.installation.address}/{path}"
+        response = self.outbound.request(method, url, auth=(user, key), json=json, timeout=SECONDS)
         self.refuse(response)
-        told = response.json()
-        items = told.get(resource) if isinstance(told, dict) else None
-        if not isinstance(items, list) or len(items) > SIZE:
-            raise UpstreamFailed("no_list")
-        return items, read_pages(told, page, bool(items))
+        return response
 
     def refuse(self, response: Response) -> None:
         """Raise what a status other than 200 means (4.2)."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import secrets
 import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
+import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -24,6 +26,18 @@ from app.sdk import simulation
 from app.sdk.simulation import Call, Entry, Look, Outgoing, Proof, Reply, Scenario
 
 PAGE_SIZE = 100
+EVENTS = tuple(
+    f"{kind}.{what}"
+    for kind in ("Orders", "Products", "Customers", "Invoices")
+    for what in ("create", "update", "delete")
+)
+NEW_HOOK: Mapping[str, Any] = {
+    "active_yn": True,
+    "last_success_call": None,
+    "last_success_call_status": None,
+    "last_error_call": None,
+    "last_error_call_status": None,
+}
 FIRST_NAMES = ("Žofie", "Jiří", "Anežka", "Matěj", "Ľubica", "Štefan", "Eliška", "Ondřej", "Zuzana", "Tomáš")
 SURNAMES = ("Nováková", "Dvořák", "Šťastná", "Kučera", "Horváth", "Říhová", "Černý", "Benešová", "Žák", "Procházka")
 TOWNS = ("Brno", "Plzeň", "Žilina", "Olomouc", "Košice")
@@ -107,8 +121,14 @@ class Traffic:
 class Records:
     """Customers or orders by their number: made when asked for, with what a test changed laid over."""
 
-    def __init__(self, size: int, make: Callable[[int], dict[str, Any]], moment: Callable[[int], datetime]) -> None:
-        self.size, self._make, self._moment = size, make, moment
+    def __init__(
+        self,
+        size: int,
+        make: Callable[[int], dict[str, Any]],
+        moment: Callable[[int], datetime],
+        number_of: Callable[[str], int],
+    ) -> None:
+        self.size, self._make, self._moment, self._number_of = size, make, moment, number_of
         self._lock = threading.Lock()
         self._numbers: dict[int, None] = {}
         self._made = False
@@ -154,7 +174,9 @@ class Records:
         return self._asked[asked]
 
     def _search(self, query: Mapping[str, str]) -> list[int]:
-        numbers = list(self.numbers)
+        names = query.get("ids") or query.get("order_numbers")
+        numbers = list(map(self._number_of, names.split(";"))) if names else list(self.numbers)
+        numbers = [number for number in numbers if number in self.numbers] if names else numbers
         if since := query.get("last_update_time_from"):
             start = datetime.fromisoformat(since)
             numbers = [number for number in numbers if self.moment(number) >= start]
@@ -174,7 +196,8 @@ class Simulator(simulation.Simulator):
     until `release` is set) or a function of the `Call`, where None stands for the genuine answer.
     ``{"keeps_access": True}`` lets the credentials live on after an uninstall. ``lies`` puts wrong numbers into a
     list's pagination. ``enforced`` refuses a fourth call at once; how many came together is counted always.
-    ``clock`` tells the time.
+    ``clock`` tells the time. Whatever is added, changed or removed is told to the ``webhooks`` that were made through
+    the API, at once and one by one; ``told`` holds the event and the host's answer, 0 for none.
     """
 
     connector = "upgates"
@@ -203,6 +226,10 @@ class Simulator(simulation.Simulator):
         self.access: tuple[str, str] | None = (keys["api_user"], keys["api_key"])
         self.blocked = False
         self.neighbours: dict[str, tuple[str, str]] = {}
+        self.webhooks: dict[int, dict[str, Any]] = {}
+        self.told: list[tuple[str, int]] = []
+        self.denied: set[str] = set()
+        self._hook_ids = itertools.count(1)
 
     @property
     def size(self) -> int:
@@ -212,8 +239,13 @@ class Simulator(simulation.Simulator):
     @size.setter
     def size(self, size: int) -> None:
         self._size = size
-        self.customers = Records(size, customer, customer_moment)
-        self.orders = Records(size * 3 // 2, lambda number: order(number, customer(buyer(number, size))), order_moment)
+        self.customers = Records(size, customer, customer_moment, lambda id: int(id) - 1000)
+        self.orders = Records(
+            size * 3 // 2,
+            lambda number: order(number, customer(buyer(number, size))),
+            order_moment,
+            lambda name: int(name.removeprefix("O")) - 2_600_000,
+        )
 
     @property
     def peak_together(self) -> int:
@@ -236,26 +268,55 @@ class Simulator(simulation.Simulator):
         """A new customer; returns the ``customer_id``."""
         number = self.customers.add(self.now())
         self.customers.change(number, fields)
+        self.tell("Customers.create", self.customers[number])
         return 1000 + number
 
     def change(self, customer_id: int, **fields: Any) -> None:
         """Change some fields of a customer."""
         self.customers.change(customer_id - 1000, self.now() | fields)
+        self.tell("Customers.update", self.customers[customer_id - 1000])
 
     def remove(self, customer_id: int) -> None:
         """Delete a customer, of which no list tells."""
+        gone = self.customers[customer_id - 1000]
         self.customers.remove(customer_id - 1000)
+        self.tell("Customers.delete", gone)
 
     def add_order(self, customer_id: int, **fields: Any) -> int:
         """A new order of a customer; returns its number in the box."""
         number = self.orders.add(self.now())
         made = order(number, self.customers[customer_id - 1000])
         self.orders.change(number, made | self.now() | {"creation_time": self.now()["last_update_time"]} | fields)
+        self.tell("Orders.create", self.orders[number])
         return number
 
     def change_order(self, number: int, **fields: Any) -> None:
         """Change some fields of an order."""
         self.orders.change(number, self.now() | fields)
+        self.tell("Orders.update", self.orders[number])
+
+    def remove_order(self, number: int) -> None:
+        """Delete an order, of which no list tells."""
+        gone = self.orders[number]
+        self.orders.remove(number)
+        self.tell("Orders.delete", gone)
+
+    def tell(self, event: str, *records: Mapping[str, Any]) -> None:
+        """Call the webhooks of an event, which carry identifiers only and no signature (4.10)."""
+        for hook in [*self.webhooks.values()]:
+            if hook["event"] == event and hook["active_yn"]:
+                self.told.append((event, self._deliver(hook, hint(event, records, self.now()["last_update_time"]))))
+
+    def _deliver(self, hook: dict[str, Any], body: bytes) -> int:
+        """Within a second; a time-out is not repeated (4.10). What is noted is what ``GET /webhooks`` shows."""
+        status = 0
+        with suppress(requests.RequestException):
+            status = requests.post(
+                hook["url"], body, headers={"Content-Type": "application/json"}, timeout=1, allow_redirects=False
+            ).status_code
+        outcome = "success" if status in (200, 204) else "error"
+        hook[f"last_{outcome}_call"], hook[f"last_{outcome}_call_status"] = self.now()["last_update_time"], status
+        return status
 
     def now(self) -> dict[str, str]:
         """The time of a change, as the shop writes it."""
@@ -288,6 +349,8 @@ class Simulator(simulation.Simulator):
             self.blocked = False
         elif action == "uninstall":
             self.access = None
+            if not self.behaviour.get("keeps_access"):
+                self.webhooks.clear()  # they belong to the API user
         elif action == "block":
             self.blocked = True
         return outgoing, self.send(outgoing)
@@ -375,9 +438,30 @@ class Simulator(simulation.Simulator):
             return reply({"message": "Unauthorized"}, 401)
         if self.blocked:
             return reply({"message": "Forbidden"}, 403)  # "API user inactive" (4.2)
+        if "/api/v2/webhooks" in call.path:
+            return self._webhooks(call)
         if name not in resources or not call.path.endswith(f"/api/v2/{name}"):
             return reply({"message": "Not found"}, 404)
         return reply(resources[name](call)) if call.method == "GET" else reply({"message": "Not allowed"}, 405)
+
+    def _webhooks(self, call: Call) -> Reply:
+        """The webhooks' own API: one at a time, but deleted by their ids."""
+        if call.path.endswith("/events"):
+            return reply({"events": [{"name": event, "allowed_yn": event not in self.denied} for event in EVENTS]})
+        if call.method == "GET":
+            return reply({"webhooks": [*self.webhooks.values()]})
+        if call.method == "DELETE":
+            ids = map(int, parse_qs(call.query)["ids"][0].split(";"))
+            gone = [{"id": str(id), "deleted": bool(self.webhooks.pop(id, None)), "messages": []} for id in ids]
+            return reply({"webhooks": gone})
+        given = json.loads(call.body)
+        if given.get("event") in self.denied:
+            return reply({"message": "Forbidden"}, 403)
+        id = given["id"] if call.method == "PUT" else next(self._hook_ids)
+        if call.method == "PUT" and id not in self.webhooks:
+            return reply({"message": "Not found"}, 404)
+        self.webhooks[id] = {**NEW_HOOK, **self.webhooks.get(id, {}), **given, "id": id}
+        return reply({"webhook": self.webhooks[id]})
 
     def _shop(self, changes: Mapping[str, str]) -> dict[str, Any]:
         version = changes.get("version", "1")
@@ -454,6 +538,19 @@ def over_limit(retry_after: str = "") -> Reply:
 def moved(api_url: object) -> Reply:
     """The shop is on another server: "no Location header, JSON body {"api_url"}" (4.2)."""
     return reply({"api_url": api_url}, 301)
+
+
+def hint(event: str, records: Sequence[Mapping[str, Any]], at: str) -> bytes:
+    """The body of a webhook: identifiers, and when it happened."""
+    kind, _, what = event.partition(".")
+    time = {{"create": "creation_time", "update": "last_update_time", "delete": "deletion_time"}[what]: at}
+    if kind == "Customers":
+        fields = [
+            {"customer_id": one["customer_id"], "email": one["login"]["email"], "code": one["code"]} for one in records
+        ]
+    else:
+        fields = [{name: one[name] for name in ("order_number", "status_id", "status")} for one in records]
+    return php_json({"project_name": "demo-shop", kind.lower(): [one | time for one in fields]})
 
 
 FILTERS = ("email", "phone", "company_name")

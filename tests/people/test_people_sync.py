@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from app.core.database import writing
 from app.core.models import InstallationRow
+from app.jobs import logins, spread
 from app.people import asking, mirror, sync, turns
 from app.people.directory import PeopleDirectory
 from app.people.forgetting import Forgetting
@@ -91,7 +92,7 @@ def test_live_shops_are_polled_each_at_its_own_moment(shops: Flask) -> None:
     assert at - now() <= POLL
     pulled(1, at)
     assert held().next_at == at + POLL
-    moments = {turns.phase(f"shop{number}", POLL) // (POLL / 10) for number in range(300)}
+    moments = {spread.phase(f"shop{number}", POLL) // (POLL / 10) for number in range(300)}
     assert moments == set(range(10))
 
 
@@ -176,7 +177,7 @@ def test_two_401_are_the_last(shops: Flask, platform: Platform) -> None:
 def test_a_connector_with_too_many_failed_logins_waits_as_a_whole(
     shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "login_budget", lambda connector: 3)
+    monkeypatch.setattr(logins, "budget", lambda connector: 3)
     install(platform, *(f"dead{number}" for number in range(6)))
     platform.trouble = lambda shop, action: (401, {})
     KIND.wanted(now())

@@ -66,10 +66,13 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
         sa.Column("uninstall_at", sa.DateTime(), nullable=True),
+        sa.Column("connected_at", sa.DateTime(), nullable=True),
+        sa.Column("heard_at", sa.DateTime(), nullable=True),
         sa.Column("probe_at", sa.DateTime(), nullable=True),
         sa.Column("probes", sa.Integer(), nullable=False),
+        sa.Column("probed_at", sa.DateTime(), nullable=True),
+        sa.Column("health", sa.String(length=16), nullable=False),
         sa.Column("doubtful", sa.Boolean(), nullable=False),
-        sa.Column("failed_at", sa.DateTime(), nullable=True),
         sa.Column("alarm", sa.String(length=300), nullable=False),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_installation_workspace_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
@@ -120,6 +123,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.create_index("ix_event_received_at", ["received_at"], unique=False)
+        batch_op.create_index("ix_event_kind_installation_id", ["kind", "installation_id"], unique=False)
 
     op.create_table(
         "journal",
@@ -257,6 +261,7 @@ def downgrade() -> None:
 
     op.drop_table("journal")
     with op.batch_alter_table("event", schema=None) as batch_op:
+        batch_op.drop_index("ix_event_kind_installation_id")
         batch_op.drop_index("ix_event_received_at")
 
     op.drop_table("event")

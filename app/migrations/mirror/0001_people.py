@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("person_id", "number", name=op.f("pk_person_order")),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_person_order_number", "person_order", ["number"])
     op.create_table(
         "term",
         sa.Column("scope", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -70,7 +71,7 @@ def upgrade() -> None:
     op.create_table(
         "sync",
         sa.Column("installation_id", sa.String(length=32), nullable=False),
-        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("workspace_id", sa.String(length=32), nullable=False),
         sa.Column("connector", sa.String(length=32), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
@@ -83,8 +84,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=300), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("refusals", sa.Integer(), nullable=False),
-        sa.Column("refused_at", sa.DateTime(), nullable=True),
         sa.Column("next_at", sa.DateTime(), nullable=True),
+        sa.Column("hinted_at", sa.DateTime(), nullable=True),
         sa.PrimaryKeyConstraint("installation_id", "kind", name=op.f("pk_sync")),
     )
     op.create_index("ix_sync_kind_next_at", "sync", ["kind", "next_at"])
@@ -107,9 +108,18 @@ def upgrade() -> None:
         sa.Column("held_until", sa.Float(precision=53), nullable=False),
         sa.PrimaryKeyConstraint("installation_id", "slot", name=op.f("pk_pace")),
     )
+    op.create_table(
+        "failed_login",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("connector", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_failed_login")),
+    )
+    op.create_index("ix_failed_login_connector_at", "failed_login", ["connector", "at"])
 
 
 def downgrade() -> None:
+    op.drop_table("failed_login")
     op.drop_table("pace")
     op.drop_table("pushed")
     op.drop_table("sync")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import requests
 from app.sdk import Answer, Health, Malformed, Response, UpstreamFailed, Verified
 from app.sdk.simulation import Call, Reply, serving
 from plugins import upgates
+from plugins.upgates import webhooks
 from plugins.upgates.simulator import Simulator, basic
 
 HOST = "https://demo-shop.admin.s1.upgates.com"
@@ -124,12 +124,42 @@ def test_version_is_kept(version: str, facts: dict[str, str]) -> None:
     assert (outcome.facts, outcome.events, json.loads(outcome.reply.body)) == (facts, (), {"error": False})
 
 
-def test_a_hint_is_one_event() -> None:
-    body = {"project_name": "a", "customers": [{"customer_id": 1}, {"customer_id": 2}]}
-    digest = hashlib.sha256(json.dumps(body).encode()).hexdigest()
-    outcome = upgates.webhook(verified("webhook", {"hint": body, "digest": digest}))
-    assert [(event.key, event.kind, event.body) for event in outcome.events] == [(digest, "hint", body)]
+def hinted(body: object) -> list[Any]:
+    """The bodies of the events that a webhook with this body leads to."""
+    outcome = upgates.webhook(verified("webhook", {"hints": webhooks.read_hint(json.dumps(body).encode())}))
     assert json.loads(outcome.reply.body) == {"error": False}
+    assert {event.kind for event in outcome.events} == {"hint"}
+    return [event.body for event in outcome.events]
+
+
+def test_of_what_changed_nothing_but_that_is_kept() -> None:
+    """The list of changes is read anyway; so of many such hints one is enough."""
+    first = {"project_name": "a", "customers": [{"customer_id": 1, "email": "a@b.example"}, {"customer_id": 2}]}
+    assert hinted(first) == [{}]
+    keys = {event.key for body in (first, {"orders": []}) for event in webhooks.read_hint(json.dumps(body).encode())}
+    assert len(keys) == 1
+
+
+def test_what_is_deleted_is_named_a_hundred_at_once() -> None:
+    gone = [{"customer_id": id, "email": "a@b.example", "deletion_time": "2026-03-01"} for id in range(1, 251)]
+    bodies = hinted({"customers": gone})
+    assert [len(body["people"]) for body in bodies] == [100, 100, 50]
+    assert bodies[2]["people"][-1] == "250"
+    assert hinted({"orders": [{"order_number": "O1", "deletion_time": "x"}]}) == [{"orders": ["O1"]}]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"order_number": "O1;O2", "deletion_time": "x"},
+        {"order_number": "O" * 101, "deletion_time": "x"},
+        {"order_number": None, "deletion_time": "x"},
+        "O1",
+    ],
+    ids=["two-in-one", "too-long", "none", "no-object"],
+)
+def test_a_name_that_is_none_is_not_asked_for(item: object) -> None:
+    assert hinted({"orders": [item]}) == [{}]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""Reread: records that a hint names, and once a day all that the mirror holds, since a hint may have been lost.
+
+A platform's lists tell what is there and what changed, never what is gone: only asking for it by name does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+
+from app.core.database import reading, writing
+from app.core.seal import new_id
+from app.jobs import spread
+from app.jobs.kinds import Run
+from app.people import hints, mirror, turns
+from app.people.models import OrderRow, PersonRow
+from app.people.sync_state import LIVE, REREAD
+from app.people.turns import Overtaken, Turn, WrongResult
+from app.sdk import Batch
+
+log = structlog.get_logger()
+
+EVERY = timedelta(days=1)
+AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How far the daily look is: the people after ``after`` up to ``till`` were read, their orders up to ``order``.
+
+    ``due``: when the next begins, ISO 8601; ``walking`` while one is under way. Ids are in the order of the database.
+    """
+
+    due: str = ""
+    walking: bool = False
+    after: str = ""
+    till: str = ""
+    order: str = ""
+
+
+class Rereading:
+    """One step is one call of ``reread`` and one transaction of the mirror: a hint's records first, then the walk."""
+
+    name = REREAD
+
+    def wanted(self, now: datetime) -> Sequence[Run]:
+        """Installations that were hinted at by name, or whose own moment of the day has come."""
+        return turns.due(REREAD, now)
+
+    def step(self, run: Run, now: datetime) -> bool:
+        """Read one batch again; a failure is stored instead."""
+        turn = turns.begin(run, now)
+        if turn is None:
+            return False
+        try:
+            if named := hints.waiting(run.subject):
+                reread(turn, named.people, named.orders, walk_of(turn))
+                hints.forget(run.subject, named.digest)
+                return True
+            return walk(turn, now)
+        except Overtaken:
+            log.info("sync.overtaken", kind=REREAD, installation=run.subject)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is stored with what follows from it
+            turns.failed(turn, error, now)
+        return False
+
+    def over(self, run: Run, reason: str, now: datetime) -> None:
+        """See `Kind.over`."""
+        turns.over(run, reason, now)
+
+    def lost(self, run: Run, now: datetime) -> None:
+        """See `Kind.lost`."""
+        turns.lost(run, now)
+
+
+def walk_of(turn: Turn) -> Walk:
+    """Where the row says that the walk is."""
+    return Walk(**json.loads(turn.row.cursor)) if turn.row.cursor else Walk()
+
+
+def walk(turn: Turn, now: datetime) -> bool:
+    """The next step of the daily look; true when another follows. The first is not due before the next own moment."""
+    at = walk_of(turn)
+    if not at.walking and (not at.due or datetime.fromisoformat(at.due) > now):
+        rest(turn, at, now)
+        return False
+    if at.till:
+        numbers = orders_after(turn, at)
+        behind = replace(at, after=at.till, till="", order="")
+        reread(turn, (), numbers, replace(at, order=numbers[-1]) if len(numbers) == AT_ONCE else behind)
+        return True
+    people = people_after(turn, at)
+    if not people:
+        rest(turn, Walk(), now)
+        return False
+    reread(turn, people, (), replace(at, walking=True, till=people[-1]))
+    return True
+
+
+def rest(turn: Turn, at: Walk, now: datetime) -> None:
+    """Nothing is to be done before the installation's own moment of the day."""
+    due = datetime.fromisoformat(at.due) if at.due else spread.next_turn(turn.installation.id, EVERY, now)
+    values = stored(replace(at, due=due.isoformat())) | {"next_at": due, "ticket": new_id("t"), "state": LIVE}
+    with writing() as session:
+        turns.change(session, turn, **values)
+
+
+def reread(turn: Turn, people: Sequence[str], orders: Sequence[str], after: Walk) -> None:
+    """Ask for the records by name, and store what was found and what is gone together with how far we are."""
+    batch = asked(turn, people, orders) if people or orders else Batch()
+    mirror.apply(*scope(turn), batch, lambda session: turns.change(session, turn, **stored(after)))
+
+
+def asked(turn: Turn, people: Sequence[str], orders: Sequence[str]) -> Batch:
+    """What the connector says of these records; nothing that was not asked for may be called gone."""
+    arguments = {"installation": turn.installation, "outbound": turn.outbound, "people": people, "orders": orders}
+    batch = turn.connector.call("reread", settings=turn.connector.settings, **arguments)
+    if not isinstance(batch, Batch):
+        raise WrongResult(type(batch).__name__)
+    if not (set(batch.gone) <= set(people) and set(batch.gone_orders) <= set(orders)):
+        raise WrongResult("more is gone than was asked for")
+    return batch
+
+
+def stored(at: Walk) -> dict[str, Any]:
+    """The row's values after a step that went well."""
+    return {"cursor": json.dumps(asdict(at)), "failures": 0, "refusals": 0, "reason": ""}
+
+
+def scope(turn: Turn) -> tuple[str, str]:
+    """The workspace and the source of an installation's people."""
+    return turn.installation.workspace, turn.installation.id
+
+
+def people_after(turn: Turn, at: Walk) -> list[str]:
+    """The next people's ids."""
+    workspace, source = scope(turn)
+    mine = (PersonRow.workspace_id == workspace, PersonRow.source == source, PersonRow.external_id > at.after)
+    with reading() as session:
+        return list(
+            session.scalars(select(PersonRow.external_id).where(*mine).order_by(PersonRow.external_id).limit(AT_ONCE))
+        )
+
+
+def orders_after(turn: Turn, at: Walk) -> list[str]:
+    """The next numbers among the orders of the people that were just read."""
+    workspace, source = scope(turn)
+    mine = (PersonRow.workspace_id == workspace, PersonRow.source == source)
+    few = (PersonRow.external_id > at.after, PersonRow.external_id <= at.till)
+    ids = select(PersonRow.id).where(*mine, *few)
+    numbers = select(OrderRow.number).where(OrderRow.person_id.in_(ids), OrderRow.number > at.order)
+    with reading() as session:
+        return list(session.scalars(numbers.distinct().order_by(OrderRow.number).limit(AT_ONCE)))
