@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
 from stage import Stage, serving_gunicorn, wait_until
+
+from app.people.hints import PAUSE
+from plugins.upgates import webhooks
 
 CUSTOMERS = 250
 
@@ -89,6 +94,64 @@ def test_sync_can_be_asked_for_and_waited_for(filled: Stage) -> None:
     filled.simulators["retailcrm"].add("customers", "user", firstName="Quentin", lastName="Zzyzx")
     filled.cli("installations", "sync", told["id"], "--wait")
     assert search(filled, "zzyzx") == ["Quentin Zzyzx"]
+
+
+def regular_turn(stage: Stage) -> datetime:
+    """When the shop is asked for changes anyway."""
+    return datetime.fromisoformat(shown(stage, "upgates")["sync"]["next_at"])
+
+
+def happens_before_the_regular_turn(stage: Stage, change: Callable[[], object], happened: Callable[[], bool]) -> None:
+    """What the shop tells by webhook is acted on although nothing would be asked for another while."""
+    wait_until(lambda: regular_turn(stage) > datetime.now(UTC) + 2 * PAUSE)
+    turn = regular_turn(stage)
+    change()
+    wait_until(happened)
+    assert datetime.now(UTC) < turn
+
+
+def test_the_shop_was_given_one_webhook_for_each_event(filled: Stage) -> None:
+    shop = filled.simulators["upgates"]
+    wait_until(lambda: shown(filled, "upgates")["subscribed"]["since"])
+    assert sorted(hook["event"] for hook in shop.webhooks.values()) == sorted(webhooks.EVENTS)
+    assert len({hook["url"] for hook in shop.webhooks.values()}) == 1
+
+
+def test_a_change_in_the_shop_is_found_at_once(filled: Stage) -> None:
+    shop = filled.simulators["upgates"]
+    id = shop.customers[7]["customer_id"]
+    happens_before_the_regular_turn(
+        filled,
+        lambda: shop.change(id, surname="Xylophonová"),
+        lambda: any("Xylophonová" in name for name in search(filled, "xylophon")),
+    )
+    assert shop.told[-1] == ("Customers.update", 200)
+    assert shown(filled, "upgates")["heard_at"]
+
+
+def test_who_is_deleted_in_the_shop_disappears_at_once(filled: Stage) -> None:
+    shop = filled.simulators["upgates"]
+    gone = shop.customers[8]
+    email = gone["login"]["email"]
+    assert search(filled, email)
+    happens_before_the_regular_turn(
+        filled, lambda: shop.remove(gone["customer_id"]), lambda: not any(search(filled, email))
+    )
+
+
+def test_an_order_deleted_in_the_shop_leaves_the_card(filled: Stage) -> None:
+    shop = filled.simulators["upgates"]
+    number = next(number for number in shop.orders.numbers if shop.orders[number]["customer"]["customer_id"] != 1008)
+    order = shop.orders[number]
+
+    def card() -> str:
+        _, found = filled.simulators["orlo"].play("search", q=order["customer"]["email"])
+        return str(filled.simulators["orlo"].play("open", id=found.json()["results"][0]["id"])[1].text)
+
+    assert order["order_number"] in card()
+    happens_before_the_regular_turn(
+        filled, lambda: shop.remove_order(number), lambda: order["order_number"] not in card()
+    )
 
 
 def test_the_limits_of_the_platforms_were_kept(filled: Stage) -> None:

@@ -55,6 +55,10 @@ def facts_of(row: InstallationRow) -> dict[str, Any]:
         "facts": row.facts,
         "created_at": row.created_at.isoformat(),
         "updated_at": row.updated_at.isoformat(),
+        "connected_at": shown(row.connected_at),
+        "heard_at": shown(row.heard_at),
+        "probed_at": shown(row.probed_at),
+        "health": row.health,
         "alarm": row.alarm,
     }
 
@@ -72,20 +76,33 @@ def show_installation(id: str, json_wanted: bool) -> None:
         names = session.execute(
             select(CredentialRow.name, CredentialRow.slot).where(CredentialRow.installation_id == id)
         )
-        facts["next_check"] = row.probe_at.isoformat() if row.probe_at else None
+        facts["next_check"] = shown(row.probe_at)
         facts["credentials"] = sorted(f"{name} ({slot})" for name, slot in names)
     facts["people"] = mirror.count(facts["workspace"] or "", id)
     if fills(facts["connector"]):
         told = sync_state.progress(id)
-        shown = {"state": told.state, "done": told.done, "total": told.total, "text": told.text}
-        facts["sync"] = shown if json_wanted else bar(told)
+        values = {"state": told.state, "done": told.done, "total": told.total, "text": told.text}
+        facts["sync"] = values | {"next_at": shown(told.next_at)} if json_wanted else bar(told)
+    if does(facts["connector"], "subscribe"):
+        told = sync_state.progress(id, kind=sync_state.SUBSCRIBE)
+        facts["subscribed"] = {"since": shown(told.live_since), "text": told.text} if json_wanted else told.text
     show_one(facts, json_wanted)
+
+
+def shown(at: datetime | None) -> str | None:
+    """A time as scripts read it."""
+    return at.isoformat() if at else None
 
 
 def fills(connector: str) -> bool:
     """Whether the marketplace brings people."""
+    return does(connector, "pull")
+
+
+def does(connector: str, hook: str) -> bool:
+    """Whether the connector serves and has this hook."""
     found = services().registry.find(connector)
-    return found is not None and found.serving and found.implements("pull")
+    return found is not None and found.serving and found.implements(hook)
 
 
 def bar(told: sync_state.Progress) -> str:

@@ -263,7 +263,7 @@ def test_what_names_its_tenant_is_let_through(world: World) -> None:
         select(DataKeyRow)
         .join(LinkRow, LinkRow.installation_id == DataKeyRow.installation_id)
         .where(LinkRow.digest == "x"),
-        select(InstallationRow.id).where(InstallationRow.probe_at <= datetime.now(UTC)),
+        select(InstallationRow.connector, InstallationRow.id).where(InstallationRow.probe_at <= datetime.now(UTC)),
     ]
     with guarding(db.engines.values()) as guard, reading() as session:
         for statement in fine:

@@ -188,7 +188,8 @@ def keyed(connector: str, purpose: str, send: Callable[[World, str], Outgoing], 
 
 
 def hint(w: World, key: str) -> Outgoing:
-    body = {"token": shop(w.a).keys["token"], "customer_id": 1001, "nonce": secrets.token_hex(4)}
+    gone = {"customer_id": secrets.randbelow(10**9) + 1, "deletion_time": "2026-03-01T12:00:00+01:00"}
+    body = {"token": shop(w.a).keys["token"], "customers": [gone]}
     return Outgoing(
         "POST", f"/upgates/webhook/{key}".rstrip("/"), {"Content-Type": "application/json"}, json.dumps(body).encode()
     )

@@ -53,9 +53,13 @@ ERRANDS = {
     ("Select", "event", frozenset({"received_at"}), frozenset[str]()),
     ("Select", "message", frozenset({"received_at"}), frozenset[str]()),
     ("Select", "session", frozenset({"seen_at"}), frozenset[str]()),
-    ("Select", "installation", frozenset({"probe_at"}), frozenset({"id"})),
+    ("Select", "installation", frozenset({"probe_at"}), frozenset({"connector", "id"})),
+    ("Select", "installation", frozenset({"state", "probe_at", "connector"}), frozenset({"connector", "id"})),
     ("Select", "installation", frozenset({"state", "created_at"}), frozenset({"id"})),
-    ("Select", "installation", frozenset({"connector", "failed_at"}), frozenset[str]()),
+    ("Delete", "link", frozenset({"expires_at"}), frozenset[str]()),
+    ("Delete", "event", frozenset({"kind", "received_at"}), frozenset[str]()),
+    ("Select", "link", frozenset({"expires_at"}), frozenset[str]()),
+    ("Select", "event", frozenset({"kind", "received_at"}), frozenset[str]()),
     ("Select", "installation", frozenset[str](), frozenset({"connector", "state"})),
 }
 
