@@ -33,7 +33,7 @@ FIRST_PROBE = timedelta(seconds=2)
 UNANNOUNCED_PROBE = timedelta(days=1)
 # A platform in full swing costs no more than one write a minute.
 HEARD_EVERY = timedelta(minutes=1)
-REFUSED = "The marketplace does not accept the add-on's access any more. Connect it again."
+REFUSED = "The marketplace does not let the add-on in any more. Connect it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,8 @@ def begin_uninstall(session: Session, row: InstallationRow, issued_at: datetime 
 def presume_uninstall(session: Session, row: InstallationRow, now: datetime) -> None:
     """Stage one without an announcement: the credentials are dead, so the platform's notice may have been lost."""
     begin_uninstall(session, row, None, now)
-    row.doubtful, row.probe_at, row.alarm = True, now + UNANNOUNCED_PROBE, REFUSED
+    row.doubtful, row.probe_at = True, now + UNANNOUNCED_PROBE
+    row.alarm = REFUSED
 
 
 def confirm_uninstall(session: Session, row: InstallationRow, now: datetime) -> None:
@@ -230,6 +231,7 @@ def confirm_uninstall(session: Session, row: InstallationRow, now: datetime) -> 
     for table in (EventRow, LinkRow, MessageRow):
         session.execute(delete(table).where(table.installation_id == row.id))
     row.state, row.probe_at, row.updated_at = State.UNINSTALLED, None, now
+    row.alarm = ""
 
 
 def restore(row: InstallationRow, now: datetime) -> None:
