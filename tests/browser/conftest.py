@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, expect, syn
 from tests.browser.chromium import BLOCKING, launch, program
 from tests.browser.market import Market, trading
 
-
 # Milliseconds that something may take where several suites share two cores.
 PATIENCE = 20_000
 
