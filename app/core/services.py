@@ -10,7 +10,7 @@ from typing import Any
 from flask import current_app
 
 from app.core.outbound import Outgate
-from app.core.registry import Registry
+from app.core.registry import Connector, Registry
 from app.core.seal import Ring
 from app.sdk import Directory, Message, Person
 
@@ -32,7 +32,10 @@ class NoDirectory:
 
 @dataclass(slots=True)
 class Services:
-    """``directory`` and ``views`` are filled by the layers above: the core knows neither people nor templates."""
+    """``directory`` and ``views`` are filled by the layers above: the core knows neither people nor templates.
+
+    ``stand_ins`` are the origins of demo mode's admins, by connector; empty outside it.
+    """
 
     public_url: str
     registry: Registry
@@ -43,9 +46,14 @@ class Services:
     store_people: Callable[[str, str, list[Person]], None] = lambda workspace, installation, people: None
     contacts_of: Callable[[Message], Sequence[str]] = lambda message: [message.person]
     views: dict[str, Callable[[Mapping[str, Any]], str]] = field(default_factory=dict)
-    extra_ancestors: tuple[str, ...] = ()
     # When a request came; the conformance kit sets the clock.
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+
+    def ancestors(self, connector: Connector) -> tuple[str, ...]:
+        """The origins that may frame a connector's pages; where its admin is played, that one alone."""
+        played = self.stand_ins.get(connector.name)
+        return (played,) if played else connector.ancestors()
 
 
 def services() -> Services:

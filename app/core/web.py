@@ -63,7 +63,7 @@ def edge(connector: str, rest: str) -> Response:
         return to_refusal(None, None, NoSuchAction("no_connector"))
     action = found.manifest.actions.get(name) if found.manifest else None
     g.language = preferred_language(found.manifest)
-    g.ancestors = (*found.ancestors(), *host.extra_ancestors)
+    g.ancestors = host.ancestors(found)
     try:
         return to_response(serve(host, found, action, key), found, action)
     except Refused as refused:
@@ -148,6 +148,7 @@ def to_refusal(connector: Connector | None, action: Action | None, refused: Refu
         reason=refused.reason,
         status=status,
     )
+    g.refused = refused  # for the sandbox, which tells the reason on a developer's own machine
     message = said(refused)
     if shape.media_type == "text/html":
         response = html(services().views["refused"]({"message": message}), status)

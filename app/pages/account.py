@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, jsonify, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.registry import Connector
 from app.core.services import services
 from app.core.web import said
 from app.pages import language, sessions, workspace
@@ -91,10 +90,5 @@ def framed(name: str, template: str) -> tuple[str, int]:
     connector = services().registry.find(name)
     if connector is None:
         return services().views["refused"]({"message": said(Unknown("no_connector"))}), 404
-    g.ancestors = ancestors_of(connector)
+    g.ancestors = services().ancestors(connector)
     return render_template(template, marketplace=workspace.marketplace(name)), 200
-
-
-def ancestors_of(connector: Connector) -> tuple[str, ...]:
-    """The origins that may frame the pages of a marketplace."""
-    return (*connector.ancestors(), *services().extra_ancestors)

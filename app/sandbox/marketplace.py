@@ -1,87 +1,209 @@
-"""One played marketplace: its API for the host's calls, and an admin page with a button for each of its actions."""
+"""One played marketplace on its own origin: an admin to click in, and the platform's API for the host's calls."""
 
 from __future__ import annotations
 
-import html
 import json
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from string import Template
 from typing import Any
+from urllib.parse import parse_qs
 
 import requests
+from flask import Flask, render_template
 
-from app.sdk.simulation import Call, Outgoing, Reply, Simulator
+from app.sandbox import clicks, desk, witness
+from app.sandbox.places import origin_of
+from app.sdk.manifest import Manifest
+from app.sdk.scenarios import offered
+from app.sdk.simulation import Call, Entry, Reply, Scenario, Simulator
 
-PAGE = Template(Path(__file__).with_name("admin.html").read_text("utf-8"))
+ASSETS = {"/_admin.css": "text/css; charset=utf-8", "/_admin.js": "text/javascript; charset=utf-8"}
+JSON = "application/json"
+SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+# What a person may have missed while the page was not polled.
+KEPT_NEWS, KEPT_CALLS = 50, 8
+WORDS = {Scenario.GENUINE: "once", Scenario.DUPLICATE: "twice", Scenario.LATE: "late", Scenario.FORGED: "forged"}
+MEANINGS = {
+    Scenario.GENUINE: "The genuine request",
+    Scenario.DUPLICATE: "The same bytes, sent twice",
+    Scenario.LATE: "The same request, signed long ago",
+    Scenario.FORGED: "The same request with one byte changed on the way",
+}
 
 
 class Marketplace:
-    """A simulator behind a web server of its own."""
+    """A simulator behind a web server of its own; ``tabs`` are all marketplaces, by title."""
 
-    def __init__(self, title: str, simulator: Simulator) -> None:
-        self.title = title
-        self.simulator = simulator
+    def __init__(self, app: Flask, manifest: Manifest, simulator: Simulator, tabs: Mapping[str, str]) -> None:
+        self.app, self.manifest, self.simulator, self.tabs = app, manifest, simulator, tabs
+        self.origin = origin_of(manifest.name, simulator.home)
+        self.news: deque[tuple[int, str]] = deque(maxlen=KEPT_NEWS)
+        self.heard: deque[tuple[Call, int]] = deque(maxlen=KEPT_CALLS)
+        self._lock, self._seen, self._told = threading.Lock(), witness.Sight(), 0
+        self._ticked = datetime.now(UTC)
+
+    @cached_property
+    def routes(self) -> Mapping[tuple[str, str], Callable[[Call], Reply]]:
+        """What belongs to the admin; everything else is the platform's API."""
+        assets = {("GET", path): self.asset for path in ASSETS}
+        return {("GET", "/"): self.admin, ("GET", "/_now"): self.now, **assets}
 
     def answer(self, call: Call) -> Reply:
-        """The admin page, a played action, or the platform's own API."""
-        if call.path == "/" and call.method == "GET":
-            return Reply(200, self.admin().encode(), "text/html; charset=utf-8")
-        if call.path.startswith("/_play/"):
-            return self.played(call)
-        return self.simulator.received(call)
+        """The admin for a browser that came to its origin, or the platform's own API."""
+        route = self.routes.get((call.method, call.path))
+        if route is None and not call.path.startswith("/_play/"):
+            reply = self.simulator.received(call)
+            self.heard.append((call, reply.status))
+            return reply
+        if self.is_strange(call):
+            return told({"problem": "this admin is for its own pages alone"}, 403)
+        with self.app.app_context():
+            return self.play(call) if route is None else route(call)
 
-    def admin(self) -> str:
-        """The admin page."""
-        buttons = "".join(
-            f'<button type="button" data-action="{action}">{action.replace("_", " ")}</button>'
-            for action in map(html.escape, self.simulator.actions)
+    def is_strange(self, call: Call) -> bool:
+        """Whether another site's page asks, or a name that was bent to this machine."""
+        mine = {self.origin, self.simulator.home}
+        return (
+            f"http://{call.headers.get('host', '')}" not in mine or call.headers.get("origin", self.origin) not in mine
         )
-        return PAGE.substitute(title=html.escape(self.title), host=html.escape(self.simulator.host), buttons=buttons)
 
-    def played(self, call: Call) -> Reply:
-        """Send a genuine request to the host and tell the exchange."""
-        action = call.path.removeprefix("/_play/")
-        # Another site must not play here: a JSON body makes its browser ask first, and we never allow it.
-        if call.method != "POST" or "json" not in call.headers.get("content-type", ""):
+    def asset(self, call: Call) -> Reply:
+        """The admin's own style and script."""
+        file = Path(__file__).with_name(call.path.removeprefix("/_"))
+        return Reply(200, file.read_bytes(), ASSETS[call.path], SAFE)
+
+    def admin(self, call: Call) -> Reply:
+        """The admin page, on its own origin only: nobody else may frame our pages."""
+        if call.headers.get("host") != self.origin.removeprefix("http://"):
+            return Reply(302, b"", headers={"Location": self.origin + "/"})
+        entries = [(entry, self.kinds(entry)) for entry in clicks.menu(self.simulator)]
+        steps = sorted((entry for entry, _ in entries if entry.step), key=lambda entry: entry.step)
+        page = render_template(
+            "sandbox/admin.html",
+            title=self.manifest.title,
+            host=self.simulator.host,
+            look=self.simulator.look,
+            tabs=self.tabs,
+            origin=self.origin,
+            entries=entries,
+            steps=steps,
+            asking=next((entry for entry, _ in entries if entry.asks), None),
+            **self.present(),
+        )
+        return Reply(200, page.encode(), "text/html; charset=utf-8", SAFE | {"Content-Security-Policy": self.policy()})
+
+    def kinds(self, entry: Entry) -> list[tuple[str, str, str]]:
+        """An entry's scenarios beyond the genuine one: id, word, meaning."""
+        return [(kind.value, WORDS[kind], MEANINGS[kind]) for kind in offered(self.manifest, entry)[1:]]
+
+    def policy(self) -> str:
+        """Its own files, the host in a frame, and nothing else."""
+        return (
+            "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+            f"img-src data:; frame-src {self.simulator.host}; form-action 'none'; base-uri 'none'; "
+            "frame-ancestors 'none'"
+        )
+
+    def present(self) -> dict[str, Any]:
+        """What the host holds now, and the platform's last calls."""
+        sight = witness.look(self.manifest.name)
+        return {"held": list(sight.held.values()), "calls": list(self.heard)}
+
+    def now(self, call: Call) -> Reply:
+        """What became of it since ``after``, the number of the last news that the page knows."""
+        asked = parse_qs(call.query).get("after", [""])[0]
+        after = int(asked) if asked.isdecimal() else 0
+        # A click is under way: what it leads to is told as its own.
+        if self._lock.acquire(blocking=False):
+            try:
+                self.observe()
+            finally:
+                self._lock.release()
+        present = self.present()
+        served = any(one.served for one in present["held"])
+        fresh = [(number, text) for number, text in list(self.news) if number > after]
+        return told({"news": fresh, "html": render_template("sandbox/now.html", **present), "served": served})
+
+    def observe(self) -> None:
+        """Note what happened by itself: the worker's doing, or a person's in another tab."""
+        desk.gather(self.manifest.name)
+        sight = witness.look(self.manifest.name)
+        for text in witness.differences(self._seen, sight) + witness.progress(self._seen, sight):
+            self._told += 1
+            self.news.append((self._told, text))
+        self._seen = sight
+
+    def play(self, call: Call) -> Reply:
+        """Play an entry in a scenario: ``{"scenario", "changes"}``, both optional."""
+        # A JSON body makes another site's browser ask first, and we never allow it.
+        if call.method != "POST" or JSON not in call.headers.get("content-type", ""):
             return told({"problem": "play by POST with a JSON body"}, 405)
-        if action not in self.simulator.actions:
-            return told({"problem": f"{self.title} plays {', '.join(self.simulator.actions)}"}, 404)
-        before = len(self.simulator.calls)
         try:
-            sent, got = self.simulator.play(action, **json.loads(call.body or b"{}"))
-        except (TypeError, ValueError, requests.RequestException) as error:
+            entry = clicks.find(self.simulator, call.path.removeprefix("/_play/"))
+        except LookupError as error:
+            return told({"problem": f"{self.manifest.title} plays {error.args[0]}"}, 404)
+        try:
+            asked = json.loads(call.body or b"{}")
+            with self._lock:
+                self.tick()
+                found = clicks.click(
+                    self.manifest,
+                    self.simulator,
+                    entry,
+                    Scenario(asked.get("scenario", Scenario.GENUINE)),
+                    asked.get("changes", {}),
+                )
+                self._seen = witness.look(self.manifest.name)
+        except (AttributeError, LookupError, TypeError, ValueError, requests.RequestException) as error:
             return told({"problem": f"{type(error).__name__}: {error}"}, 400)
-        calls = [f"{one.method} {one.path}" for one in self.simulator.calls[before:]]
-        return told(exchange(sent, got, self.simulator.host) | {"calls": calls})
+        return told(self.report(entry, found))
+
+    def tick(self) -> None:
+        """Let the platform's clock be a second further at each click: two in one second would send the same bytes."""
+        now = datetime.now(UTC)
+        self._ticked = max(now, self._ticked + timedelta(seconds=1))
+        ahead = self._ticked - now
+        self.simulator.clock = lambda: datetime.now(UTC) + ahead
+
+    def report(self, entry: Entry, found: clicks.Told) -> dict[str, Any]:
+        """A click as JSON: for scripts as values, for the admin as rendered parts."""
+        verdict = found.verdict
+        return {
+            "exchanges": [one.as_table() for one in found.exchanges],
+            "verdict": {
+                "word": verdict.word,
+                "good": verdict.good,
+                "said": verdict.said,
+                "changes": list(verdict.changes),
+            },
+            "page": found.page,
+            "tab": entry.tab,
+            "calls": found.calls,
+            "html": {
+                "wire": self.wire(found),
+                "verdict": render_template("sandbox/verdict.html", verdict=verdict),
+                "hits": render_template("sandbox/hits.html", hits=found.hits) if entry.asks else "",
+            },
+        }
+
+    def wire(self, found: clicks.Told) -> str:
+        """The exchanges of a click, rendered."""
+        host = self.simulator.host
+        return render_template("sandbox/wire.html", exchanges=found.exchanges, calls=found.calls, host=host)
 
     def page(self) -> str:
         """An address of a page of the host's, signed as the platform signs it; empty where opening needs a POST."""
-        if "open" not in self.simulator.actions:
-            return ""
-        outgoing = self.simulator.request("open")
-        return self.simulator.host + outgoing.path if outgoing.method == "GET" else ""
-
-
-def exchange(sent: Outgoing, got: requests.Response, host: str) -> dict[str, Any]:
-    """Both sides of one request, and the page to show where the answer is or names one."""
-    request = {"method": sent.method, "path": sent.path, "headers": dict(sent.headers), "body": sent.body.decode()}
-    response = {"status": got.status_code, "headers": dict(got.headers), "body": got.text}
-    return {"request": request, "response": response, "page": page_of(sent, got, host)}
-
-
-def page_of(sent: Outgoing, got: requests.Response, host: str) -> str:
-    """What a browser would show next."""
-    if got.headers.get("Location"):
-        return str(got.headers["Location"])
-    if "html" in got.headers.get("Content-Type", "") and sent.method == "GET":
-        return host + sent.path
-    try:
-        body = got.json()
-    except requests.JSONDecodeError:
+        with suppress(AttributeError, LookupError):
+            outgoing = self.simulator.request("open")
+            return self.simulator.host + outgoing.path if outgoing.method == "GET" else ""
         return ""
-    return str(body.get("url", "")) if isinstance(body, dict) else ""
 
 
-def told(value: dict[str, Any], status: int = 200) -> Reply:
+def told(value: Mapping[str, Any], status: int = 200) -> Reply:
     """A JSON reply."""
-    return Reply(status, json.dumps(value, ensure_ascii=False).encode())
+    return Reply(status, json.dumps(value, ensure_ascii=False).encode(), headers=SAFE)

@@ -1,13 +1,12 @@
-"""The stage: serves the played marketplaces, connects what can be connected by itself, and prints where to look."""
+"""The stage: serves the played marketplaces, connects what only an operator connects, and prints where to look."""
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,23 +14,17 @@ from urllib.parse import urlsplit
 import click
 import requests
 import structlog
-from flask import current_app
-from sqlalchemy import select
+from flask import Flask, current_app
 
-from app.core.database import reading, writing
-from app.core.lifecycle import new_workspace
-from app.core.models import InstallationRow, WorkspaceRow
-from app.core.pipeline import Request
 from app.core.services import services
-from app.people import importing, merging
+from app.people import importing
+from app.sandbox import desk, places
 from app.sandbox.marketplace import Marketplace
-from app.sdk import Answer, Claims
 from app.sdk.simulation import serving
 
 log = structlog.get_logger()
 
 DEMO_PEOPLE = Path(__file__).with_name("people.jsonl")
-WORKSPACE = "Demo"
 STARTING = 60.0
 
 
@@ -40,27 +33,36 @@ def run() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    file = Path(current_app.instance_path) / "sandbox.json"
-    state = json.loads(file.read_text("utf-8"))
+    state = places.read(Path(current_app.instance_path))
     with ExitStack() as stage:
-        marketplaces = {name: Marketplace(*opened(name, home, state)) for name, home in state["homes"].items()}
+        marketplaces = open_all(state)
         for name, marketplace in marketplaces.items():
             stage.enter_context(serving(marketplace.answer, urlsplit(state["homes"][name]).port or 0))
         try:
             if wait_for_host(state["public_url"], stopping):
-                tell(marketplaces, state, furnish(marketplaces, state, file))
+                tell(marketplaces, state["public_url"], furnish(marketplaces))
         except requests.RequestException:
             # The host was told to stop while it was being furnished, and we are next.
             log.info("sandbox.host_gone")
         stopping.wait()
 
 
-def opened(name: str, home: str, state: dict[str, Any]) -> tuple[str, Any]:
-    """A marketplace's title and its simulator."""
+def open_all(state: Mapping[str, Any]) -> dict[str, Marketplace]:
+    """A marketplace for every connector that has a place."""
+    # The object itself: each call of a browser needs a context of its own.
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     registry = services().registry
-    connector = registry.find(name)
-    title = connector.manifest.title if connector and connector.manifest else name
-    return title, registry.simulator(name)(state["public_url"], state["keys"][name], home)
+    manifests = {name: found.manifest for name in state["homes"] if (found := registry.find(name)) and found.manifest}
+    tabs = {manifest.title: places.origin_of(name, state["homes"][name]) for name, manifest in manifests.items()}
+    return {
+        name: Marketplace(
+            app,
+            manifest,
+            registry.simulator(name)(state["public_url"], state["keys"][name], state["homes"][name]),
+            tabs,
+        )
+        for name, manifest in manifests.items()
+    }
 
 
 def wait_for_host(url: str, stopping: threading.Event) -> bool:
@@ -75,60 +77,29 @@ def wait_for_host(url: str, stopping: threading.Event) -> bool:
     return False
 
 
-def furnish(marketplaces: dict[str, Marketplace], state: dict[str, Any], file: Path) -> str:
-    """A demo workspace with people in it, and every marketplace that needs no person connected to it."""
-    workspace = demo_workspace()
+def furnish(marketplaces: Mapping[str, Marketplace]) -> str:
+    """A demo workspace with people in it; what operators connect is connected, what a person once did is repeated."""
+    workspace = desk.demo_workspace()
     importing.import_file(DEMO_PEOPLE, workspace)
     for name, marketplace in marketplaces.items():
         simulator = marketplace.simulator
-        if simulator.operator_fields() is None and "install" in simulator.actions:
-            simulator.play("install")
-        elif name in state["connected"]:
-            simulator.connected(state["connected"][name])
-        elif "install" not in simulator.actions:
-            state["connected"][name] = connect(name, simulator, workspace)
-            file.write_text(json.dumps(state, indent=1), "utf-8")
-    gather(workspace)
+        if not desk.is_manual(simulator):
+            # The platform forgot over the restart what the host still holds.
+            if desk.served(name) and simulator.operator_fields() is None and "install" in simulator.actions:
+                simulator.play("install")
+        else:
+            desk.reconnect(name, simulator)
+        desk.gather(name)
     return workspace
 
 
-def demo_workspace() -> str:
-    """The demo workspace's id."""
-    with writing() as session:
-        known = session.scalars(select(WorkspaceRow.id).where(WorkspaceRow.name == WORKSPACE)).first()
-        return known or new_workspace(session, WORKSPACE, datetime.now(UTC))
-
-
-def connect(name: str, simulator: Any, workspace: str) -> dict[str, Any]:
-    """What an operator does by hand with ``installations add``."""
-    host = services()
-    connector = host.registry.find(name)
-    if connector is None or connector.manifest is None:
-        return {}
-    work = Request(host, connector, connector.manifest.actions["install"], datetime.now(UTC))
-    reply = work.act(Claims(fields=simulator.operator_fields()), workspace)
-    printed: dict[str, Any] = json.loads(reply.body) if isinstance(reply, Answer) else {}
-    simulator.connected(printed)
-    return printed
-
-
-def gather(workspace: str) -> None:
-    """Bring the shops that connected themselves into the demo workspace."""
-    with reading() as session:
-        others = set(session.scalars(select(InstallationRow.workspace_id))) - {workspace, None}
-    for other in sorted(id for id in others if id):
-        merging.merge(other, workspace)
-
-
-def tell(marketplaces: dict[str, Marketplace], state: dict[str, Any], workspace: str) -> None:
+def tell(marketplaces: Mapping[str, Marketplace], url: str, workspace: str) -> None:
     """Where to look first."""
     lines = ["", "Stallholder is in demo mode: no connector is configured, so the marketplaces are played here.", ""]
-    lines += [f"  start here         {state['public_url']}/sandbox/"]
+    lines += [f"  start here         {url}/sandbox/"]
     for marketplace in marketplaces.values():
-        lines += [f"  {marketplace.title:<18} {marketplace.simulator.home}/"]
-    for marketplace in marketplaces.values():
-        page = marketplace.page()
-        if page:
-            lines += [f"  an embedded page   {page}"]
+        lines += [f"  {marketplace.manifest.title:<18} {marketplace.origin}/"]
+    for page in filter(None, (marketplace.page() for marketplace in marketplaces.values())):
+        lines += [f"  an embedded page   {page}"]
     lines += [f"  demo workspace     {workspace}   .venv/bin/stallholder people search nov --workspace {workspace}", ""]
     click.echo("\n".join(lines))

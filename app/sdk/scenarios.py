@@ -1,38 +1,49 @@
-"""Genuine, duplicate, late and forged requests, made of what a simulator declares: for the tests and the sandbox."""
+"""Genuine, duplicate, late and forged requests, made of what manifest and simulator declare."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import requests
 
-from app.sdk.simulation import BODY, QUERY, Entry, Outgoing, Proof, Scenario, Simulator
+from .manifest import Action, Manifest
+from .promises import Proof
+from .simulation import Entry, Outgoing, Scenario, Simulator
 
+LONG_AGO = datetime(2020, 1, 1, 9, tzinfo=UTC)
+HEADER = "header."
 # How a field's name meets its value: in a query or a form, in JSON, and in JSON within a form.
 MEETS = r'(?:=|"\s*:\s*"?|%22(?:\+|%20)*%3A(?:\+|%20)*(?:%22)?)'
 ENDS = r'(?:&|"|%22|,|\}|%2C|%7D|\s|$)'
 
 
-def offered(simulator: Simulator, entry: Entry) -> list[Scenario]:
+def offered(manifest: Manifest, entry: Entry) -> list[Scenario]:
     """The scenarios that this entry can be played in, in their order."""
-    proof = simulator.proofs.get(entry.action or entry.name)
     possible = {Scenario.GENUINE}
     if not entry.silent:
-        possible.add(Scenario.DUPLICATE)
-    if proof is not None:
-        possible |= {Scenario.FORGED, Scenario.LATE} if proof.late else {Scenario.FORGED}
-    return [kind for kind in Scenario if kind in possible and kind in entry.scenarios]
+        action = manifest.actions.get(entry.calls or entry.action or entry.name)
+        proof = action.proof if action else None
+        possible |= {Scenario.DUPLICATE} | ({Scenario.FORGED} if proof else set())
+        possible |= {Scenario.LATE} if proof and proof.time else set()
+    return [scenario for scenario in Scenario if scenario in possible and scenario in entry.scenarios]
+
+
+def called(manifest: Manifest, sent: Outgoing) -> Action | None:
+    """The host's action that a request goes to."""
+    named = sent.path.partition("?")[0].strip("/").split("/")[1:2]
+    return next((manifest.actions[name] for name in named if name in manifest.actions), None)
 
 
 def play(
-    simulator: Simulator, action: str, scenario: Scenario = Scenario.GENUINE, **changes: str
+    simulator: Simulator, manifest: Manifest, action: str, scenario: Scenario = Scenario.GENUINE, **changes: str
 ) -> Iterator[tuple[Outgoing, requests.Response]]:
     """Send an action to the host in a scenario; every request with its answer, one after the other.
 
-    Only what is genuine changes anything on the platform's side. Raises `LookupError` for a scenario that the
-    action's proof does not know.
+    What is late or forged changes nothing on the platform's side. Raises `LookupError` where nothing can be forged.
     """
     match scenario:
         case Scenario.GENUINE:
@@ -41,54 +52,64 @@ def play(
             sent, answer = simulator.play(action, **changes)
             yield sent, answer
             yield sent, simulator.send(sent)
-        case Scenario.LATE | Scenario.FORGED:
-            sent = hostile(simulator, action, scenario, **changes)
+        case Scenario.LATE:
+            sent = late(simulator, action, **changes)
+            yield sent, simulator.send(sent)
+        case Scenario.FORGED:
+            genuine = simulator.request(action, **changes)
+            target = called(manifest, genuine)
+            sent = forge(genuine, target.proof if target else None)
             yield sent, simulator.send(sent)
 
 
-def proof_of(simulator: Simulator, action: str, sent: Outgoing) -> Proof | None:
-    """What proves a request: as declared for what was played, or for the action of the host that it went to."""
-    called = sent.path.partition("?")[0].split("/")[2:3]
-    return simulator.proofs.get(action) or next(
-        (simulator.proofs[name] for name in called if name in simulator.proofs), None
-    )
+def late(simulator: Simulator, action: str, **changes: str) -> Outgoing:
+    """The request as it was signed in 2020, not sent."""
+    then = copy(simulator)
+    then.clock = lambda: LONG_AGO
+    return then.request(action, **changes)
 
 
-def hostile(simulator: Simulator, action: str, scenario: Scenario, **changes: str) -> Outgoing:
-    """The late or the forged request of an action, not sent. Raises `LookupError` where there is none."""
-    proof = simulator.proofs.get(action)
-    if proof is None or (scenario is Scenario.LATE and not proof.late):
-        raise LookupError(f"nothing in {action!r} could be {scenario}")
-    if scenario is Scenario.LATE:
-        return simulator.request(action, **{**changes, **proof.late})
-    return forge(simulator.request(action, **changes), proof)
-
-
-def forge(sent: Outgoing, proof: Proof) -> Outgoing:
-    """The request with one byte changed in the middle of the first thing that is signed, or of the secret itself."""
-    for name in (*proof.covers, proof.name):
+def forge(sent: Outgoing, proof: Proof | None) -> Outgoing:
+    """The request with one byte changed in the first thing that is signed, or in the secret itself."""
+    for name in (*proof.signed, *proof.fields) if proof else ():
         forged = tampered(sent, name)
         if forged is not None:
             return forged
-    raise LookupError(f"the request carries none of {', '.join((*proof.covers, proof.name))}")
+    raise LookupError("the request carries nothing that proves it")
 
 
 def tampered(sent: Outgoing, name: str) -> Outgoing | None:
-    """The request with one byte of the field ``name`` changed; None when it carries no such field."""
-    if name == BODY:
-        return replace(sent, body=nudge(sent.body.decode("latin-1")).encode("latin-1")) if sent.body else None
-    headers = {key: nudge(value) if key.lower() == name else value for key, value in sent.headers.items()}
-    if headers != dict(sent.headers):
-        return replace(sent, headers=headers)
-    field = "[^=&]+" if name == QUERY else re.escape(name)
-    value = re.compile(rf"(?:(?<![A-Za-z0-9_])|(?<=%22)){field}{MEETS}(?P<value>.+?)(?={ENDS})", re.DOTALL)
+    """The request with one byte changed of the part that a manifest calls ``name``; None when it has no such part."""
+    body = sent.body.decode("latin-1")
+    if name == "body":
+        longest = longest_of(body)
+        changed = nudged(body, longest) if longest else nudge(body) if body else ""
+        return replace(sent, body=changed.encode("latin-1")) if body else None
+    if name == "path.key":
+        segments = sent.path.partition("?")[0].split("/")
+        key = segments[3] if len(segments) > 3 else ""
+        return replace(sent, path=sent.path.replace(f"/{key}", f"/{nudge(key)}", 1)) if key else None
+    if name.startswith(HEADER):
+        header = name.removeprefix(HEADER)
+        headers = {key: nudge(value) if key.lower() == header else value for key, value in sent.headers.items()}
+        return replace(sent, headers=headers) if headers != dict(sent.headers) else None
+    value = value_of("[^=&]+" if name == "query" else re.escape(name.rpartition(".")[2]))
     path, question, query = sent.path.partition("?")
     if found := value.search(query):
         return replace(sent, path=path + question + nudged(query, found))
-    body = sent.body.decode("latin-1")
-    if name != QUERY and (found := value.search(body)):
+    if name != "query" and (found := value.search(body)):
         return replace(sent, body=nudged(body, found).encode("latin-1"))
     return None
+
+
+def value_of(name: str) -> re.Pattern[str]:
+    """Finds the value of a field whose name fits the pattern ``name``."""
+    return re.compile(rf"(?:(?<![A-Za-z0-9_])|(?<=%22))(?P<name>{name}){MEETS}(?P<value>.+?)(?={ENDS})", re.DOTALL)
+
+
+def longest_of(body: str) -> re.Match[str] | None:
+    """The longest value of a body: a secret or an id rather than a word that a strict reader knows."""
+    return max(value_of(r"\w+").finditer(body), key=lambda found: len(found["value"]), default=None)
 
 
 def nudged(text: str, found: re.Match[str]) -> str:
@@ -97,11 +118,8 @@ def nudged(text: str, found: re.Match[str]) -> str:
 
 
 def nudge(text: str) -> str:
-    """One letter or digit in the middle becomes its neighbour; an escape of a URL stays one."""
-    plain = [
-        found.start()
-        for found in re.finditer(r"%[0-9A-Fa-f]{2}|\\u[0-9a-fA-F]{4}|\\.|[A-Za-z0-9]", text)
-        if len(found[0]) == 1
-    ]
+    """One letter or digit in the middle becomes its neighbour; an escape stays what it is."""
+    tokens = re.finditer(r"%[0-9A-Fa-f]{2}|\\u[0-9a-fA-F]{4}|\\.|[A-Za-z0-9]", text)
+    plain = [found.start() for found in tokens if len(found[0]) == 1]
     at = plain[len(plain) // 2] if plain else len(text) - 1
     return text[:at] + chr(ord(text[at]) + (-1 if text[at] in "zZ9" else 1)) + text[at + 1 :]

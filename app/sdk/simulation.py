@@ -57,34 +57,15 @@ class Scenario(StrEnum):
     FORGED = "forged"  # one byte changed on the way
 
 
-# Among what a proof covers: everything there is, whatever it is called.
-QUERY, BODY = "?", "*"
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What shows that a request is the platform's.
-
-    ``name`` is that of the signature or the secret: of a query parameter, a form field, a member of a JSON body, or of
-    a header, in lower case. ``covers`` names the fields that it signs, `QUERY` or `BODY` the whole of it; empty where
-    it is a plain secret. ``late`` are the arguments of the action that ask for a request signed long ago; empty where
-    no time is signed.
-    """
-
-    name: str
-    covers: Sequence[str] = ()
-    late: Mapping[str, str] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of the played admin's menu: ``label`` in the platform's words, ``tells`` what then happens.
 
-    It plays ``action``, any method that gives a request (``name`` when empty), with ``changes``. ``asks`` names an
-    argument that a person types, filled with its value among ``changes``. ``scenarios`` are offered as far as the
-    action's `Proof` has them. A ``silent`` one happens on the platform alone: its method is called, and nothing is
-    sent. A page that comes back is shown in the admin's frame, or where ``tab`` says so in a tab of its own. ``step``
-    is its place on the guided path, from 1.
+    It plays ``action``, any method that gives a request (``name`` when empty), with ``changes``; ``calls`` names the
+    host's action where it is another. ``asks`` names an argument that a person types, filled with its value among
+    ``changes``. ``scenarios`` are offered as far as the action's proof in the manifest has them. A ``silent`` one
+    happens on the platform alone: its method is called, and nothing is sent. A page that comes back is shown in the
+    admin's frame, or where ``tab`` says so in a tab of its own. ``step`` is its place on the guided path, from 1.
     """
 
     name: str
@@ -93,6 +74,7 @@ class Entry:
     action: str = ""
     changes: Mapping[str, str] = field(default_factory=dict)
     asks: str = ""
+    calls: str = ""
     scenarios: Sequence[Scenario] = tuple(Scenario)
     silent: bool = False
     tab: bool = False
@@ -113,7 +95,7 @@ class Look:
     """How the played admin resembles the platform's: CSS colours and words; no logo, no trademark art.
 
     ``bar`` and ``ink`` are the colours of the menu, ``accent`` of what is to be pressed; ``menu`` the words around
-    ours, ``place`` the section we stand in, ``owner`` who is signed in. ``top`` lays the menu along the upper edge.
+    ours, ``place`` the section we stand in, ``owner`` who is signed in, ``told`` what this platform is, in a sentence.
     """
 
     bar: str = "#22313f"
@@ -122,7 +104,7 @@ class Look:
     menu: Sequence[str] = ("Orders", "Customers", "Products")
     place: str = "Add-ons"
     owner: str = "Demo shop"
-    top: bool = False
+    told: str = ""
 
 
 class Simulator:
@@ -131,13 +113,12 @@ class Simulator:
     ``host`` is the base URL of the Stallholder under test, ``home`` the base URL at which this
     simulator's own API is reached, ``keys`` what `make_keys` once made. A subclass offers one method per name in
     ``actions``: it takes text keyword arguments and returns the genuine signed `Outgoing`. What it signs with is read
-    from ``keys``, and the time from ``clock`` (aware), for each request anew. ``proofs`` says by action what is
-    signed; ``menu`` and ``look`` shape the admin that the sandbox shows, which has plain ones without them.
+    from ``keys``, and the time from ``clock`` (aware), for each request anew. ``menu`` and ``look`` shape
+    the admin that the sandbox shows, which has plain ones without them.
     """
 
     connector: ClassVar[str]
     actions: ClassVar[Sequence[str]] = ()
-    proofs: ClassVar[Mapping[str, Proof]] = {}
     menu: ClassVar[Sequence[Entry]] = ()
     look: ClassVar[Look] = Look()
     # Keys that a platform hands out anew for each connection; the sandbox renews them at every start.

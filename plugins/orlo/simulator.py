@@ -12,9 +12,8 @@ from urllib.parse import parse_qsl, quote_plus
 import requests
 
 from app.sdk import simulation
-from app.sdk.simulation import QUERY, Entry, Hit, Look, Outgoing, Proof
+from app.sdk.simulation import Entry, Hit, Look, Outgoing
 
-PROOFS = dict.fromkeys(("search", "open"), Proof("sig", (QUERY,), {"expires": "1577872800"}))
 LIFETIME = 3600
 """Seconds that a signed address lives; the platform's own example signs one hour ahead."""
 
@@ -24,14 +23,13 @@ class Simulator(simulation.Simulator):
 
     connector = "orlo"
     actions = ("search", "open")
-    proofs = PROOFS
     look = Look(
         bar="#2b2350",
         accent="#5b3fd6",
         menu=("Inbox", "Publisher", "Listening", "Analytics"),
         place="Customer search",
         owner="Agent Ama",
-        top=True,
+        told="A social inbox: agents search people and open one beside the conversation.",
     )
     menu = (
         Entry(

@@ -16,7 +16,7 @@ from datetime import timedelta, timezone
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
-from app.sdk.simulation import Call, Entry, Look, Outgoing, Proof, Reply, Scenario
+from app.sdk.simulation import Call, Entry, Look, Outgoing, Reply, Scenario
 from app.sdk.simulation import Simulator as Platform
 
 FIRST = ("Anna", "Борис", "Carmen", "Дарья", "Emil", "Фёдор", "Inés", "Олег", "Žofia", "Юлия")
@@ -31,7 +31,6 @@ PAGES = (20, 50, 100)
 CHANGES = {"customers_history": "customers", "orders_history": "orders"}
 
 
-PROOFS = {"install": Proof("token", ("apiKey",)), **dict.fromkeys(("open", "activity"), Proof("clientId"))}
 ONCE = (Scenario.GENUINE, Scenario.DUPLICATE)
 MENU = (
     Entry(
@@ -64,6 +63,7 @@ MENU = (
         "reinstall",
         "Connect again with a new API key",
         "The person connects once more; the former key is dead at once.",
+        calls="install",
         scenarios=ONCE,
     ),
     Entry(
@@ -114,7 +114,6 @@ class Simulator(Platform):
 
     connector: ClassVar[str] = "retailcrm"
     actions: ClassVar[Sequence[str]] = ("config", "install", "open", "activity")
-    proofs: ClassVar[Mapping[str, Proof]] = PROOFS
     menu: ClassVar[Sequence[Entry]] = MENU
     look: ClassVar[Look] = Look(
         bar="#1e2248",
@@ -122,6 +121,7 @@ class Simulator(Platform):
         menu=("Orders", "Customers", "Products", "Analytics", "Chats"),
         place="Marketplace",
         owner="demo.simla.com",
+        told="A CRM for shops: connects with one press, and can switch the module off and on.",
     )
     renewed: ClassVar[Sequence[str]] = ("api_key",)
     customer: ClassVar[Sequence[str]] = ("api_key",)

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from app.sdk import simulation
-from app.sdk.simulation import Call, Entry, Look, Outgoing, Proof, Reply, Scenario
+from app.sdk.simulation import Call, Entry, Look, Outgoing, Reply, Scenario
 
 PAGE_SIZE = 100
 EVENTS = tuple(
@@ -55,8 +55,6 @@ SIGNED = {
     "install": ("token", "apiUser", "apiKey", "apiUrl", "time"),
     **dict.fromkeys(("open", "uninstall", "version"), ("token", "time")),
 }
-LATE = {"time": "2020-01-01T10:00:00+01:00"}
-PROOFS = {name: Proof("signature_v2", names, LATE) for name, names in SIGNED.items()}
 MENU = (
     Entry("install", "Activate the add-on", "The shop hands over its API access, signed by the platform.", step=1),
     Entry("open", "Open the add-on", "The platform asks for an address and shows it in a frame.", step=2),
@@ -66,6 +64,7 @@ MENU = (
         "reinstall",
         "Activate it with new API access",
         "A later activation brings a new login; the former is dead.",
+        calls="install",
         scenarios=(Scenario.GENUINE, Scenario.DUPLICATE),
         step=4,
     ),
@@ -73,12 +72,14 @@ MENU = (
         "neighbour",
         "Two more shops activate it",
         "Each shop is a tenant of its own.",
+        calls="install",
         scenarios=(Scenario.GENUINE,),
     ),
     Entry(
         "block",
         "The platform blocks it in every shop",
         "Every shop is deactivated; the API accesses are disabled but kept.",
+        calls="uninstall",
         scenarios=(Scenario.GENUINE,),
     ),
     Entry(
@@ -202,7 +203,6 @@ class Simulator(simulation.Simulator):
 
     connector = "upgates"
     actions = ("install", "open", "uninstall", "version")
-    proofs = PROOFS
     menu = MENU
     look = Look(
         bar="#243746",
@@ -210,6 +210,7 @@ class Simulator(simulation.Simulator):
         menu=("Přehled", "Objednávky", "Produkty", "Zákazníci", "Marketing"),
         place="Doplňky",
         owner="Ukázkový obchod",
+        told="Czech and Slovak web shops: every call is signed with the platform's own key.",
     )
     customer = ("token", "api_user", "api_key")
     signing = ("private_key", "signature_token")

@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from app.sdk import simulation
-from app.sdk.simulation import Call, Entry, Look, Outgoing, Proof, Reply
+from app.sdk.simulation import Call, Entry, Look, Outgoing, Reply
 
 CHANNEL = "01e9d92c-3f8f-4a8d-9e5b-bde5ebb22e10"
 LARGEST_BATCH = 100
@@ -29,8 +29,6 @@ CHAT_TYPES = {"whatsapp", "whatsgroup", "viber", "instagram", "telegram", "teleg
 FLAGS = ("messagesAndStatuses", "contactsAndDealsCreation", "channelsUpdates", "templateStatus")
 CALLBACK = {"Content-Type": "application/json; charset-utf-8"}  # the platform's own, malformed parameter
 
-CALLBACKS = ("message", "status", "create_contact", "create_deal", "channel")
-PROOFS = {"install": Proof("state"), **dict.fromkeys(CALLBACKS, Proof("authorization"))}
 MENU = (
     Entry(
         "install",
@@ -39,14 +37,26 @@ MENU = (
         tab=True,
         step=1,
     ),
-    Entry("message", "A client writes", "The host is told of an inbound message, with the crmKey as bearer.", step=2),
-    Entry("status", "A message is read", "The host is told that an outgoing message came a step further."),
     Entry(
-        "create_contact", "Make a contact", "Somebody new wrote: the host makes a contact and answers its id.", step=3
+        "message",
+        "A client writes",
+        "The host is told of an inbound message, with the crmKey as bearer.",
+        calls="webhook",
+        step=2,
     ),
-    Entry("create_deal", "Make a deal", "The host makes a deal of a contact and answers its id."),
-    Entry("channel", "A channel changes", "The host is told of the channel's new state."),
-    Entry("test", "Test the address", "A test call without a bearer, which every host must answer."),
+    Entry(
+        "status", "A message is read", "The host is told that an outgoing message came a step further.", calls="webhook"
+    ),
+    Entry(
+        "create_contact",
+        "Make a contact",
+        "Somebody new wrote: the host makes a contact and answers its id.",
+        calls="webhook",
+        step=3,
+    ),
+    Entry("create_deal", "Make a deal", "The host makes a deal of a contact and answers its id.", calls="webhook"),
+    Entry("channel", "A channel changes", "The host is told of the channel's new state.", calls="webhook"),
+    Entry("test", "Test the address", "A test call without a bearer, which every host must answer.", calls="webhook"),
     Entry("disconnect", "Remove the integration", "Nobody is told: the key is wrong from now on.", silent=True, step=4),
 )
 
@@ -96,8 +106,7 @@ class Simulator(simulation.Simulator):
     """
 
     connector = "wazzup"
-    actions = ("install", *CALLBACKS, "test")
-    proofs = PROOFS
+    actions = ("install", "message", "status", "create_contact", "create_deal", "channel", "test")
     menu = MENU
     look = Look(
         bar="#173b35",
@@ -105,6 +114,7 @@ class Simulator(simulation.Simulator):
         menu=("Chats", "Channels", "Employees", "Billing"),
         place="CRM integration",
         owner="Demo company",
+        told="Chats in messengers: a person agrees on a page of ours before anything is connected.",
     )
     customer = ("account_id",)
     signing = ("jwt_key",)

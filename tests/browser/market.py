@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from customers import Customer
@@ -13,8 +12,7 @@ from playwright.sync_api import BrowserContext, Frame, Page
 from sqlalchemy import func, select
 from tenants import Host, Tenant, hosting
 
-from app.core import tickets
-from app.core.database import reading, writing
+from app.core.database import reading
 from app.core.models import TicketRow
 from app.sdk import Person
 from tests.browser.internet import HOST, Internet, Lines, online
@@ -59,12 +57,6 @@ class Market:
         """How many tickets nobody used yet."""
         with self.host.app.app_context(), reading() as session:
             return session.scalar(select(func.count()).where(TicketRow.used_at.is_(None))) or 0
-
-    def ticket(self, installation: str, language: str = "en") -> str:
-        """The page of an installation with a fresh ticket, as a signed opening would lead to it."""
-        with self.host.app.app_context(), writing() as session:
-            token = tickets.mint(session, installation, language, datetime.now(UTC))
-        return f"{HOST}/account/open/upgates#t={token}"
 
     def opening(self, connector: str, language: str = "en") -> str:
         """The address that an admin puts into its frame, fresh."""

@@ -124,5 +124,5 @@ def test_a_careless_build_is_caught(
     market: Market, context: BrowserContext, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The control: with any origin among the ancestors the same browser shows our page to the same strangers."""
-    monkeypatch.setattr(market.host.services, "extra_ancestors", ("https:", "https://*:*"))
+    monkeypatch.setattr(type(market.host.services), "ancestors", lambda host, connector: ("https:", "https://*:*"))
     assert shown(context.new_page(), market, BAD[name], market.opening("upgates"))

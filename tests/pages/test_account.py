@@ -130,9 +130,10 @@ def test_who_may_frame(client: FlaskClient, enter: Enter, path: str, expected: s
     assert ("X-Frame-Options" in response.headers) == (expected == "'none'")
 
 
-def test_extra_ancestors_may_frame(client: FlaskClient, host: Services) -> None:
-    host.extra_ancestors = ("http://127.0.0.1:8001",)
-    assert framing(client.get("/account/open/upgates")) == "https://*.upgates.com http://127.0.0.1:8001"
+def test_a_played_admin_frames_its_own_pages_and_no_others(client: FlaskClient, host: Services) -> None:
+    host.stand_ins = {"upgates": "http://upgates.localhost:8003"}
+    assert framing(client.get("/account/open/upgates")) == "http://upgates.localhost:8003"
+    assert framing(client.get("/account/open/retailcrm")) == "'none'"
     assert framing(client.get("/account/")) == "'none'"
 
 

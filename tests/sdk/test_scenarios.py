@@ -9,12 +9,25 @@ import pytest
 from stage import keys_of
 
 from app.core.registry import discover, load
-from app.sdk.scenarios import forge, hostile, offered, proof_of
-from app.sdk.simulation import BODY, QUERY, Entry, Outgoing, Proof, Scenario, Simulator
+from app.sdk.manifest import Manifest
+from app.sdk.promises import Proof
+from app.sdk.scenarios import called, forge, late, offered
+from app.sdk.simulation import Entry, Outgoing, Scenario, Simulator
 
 REGISTRY = load(discover())
 NAMES = ("orlo", "retailcrm", "upgates", "wazzup")
-PROVEN = [(name, action) for name in NAMES for action in REGISTRY.simulator(name).proofs]
+
+
+def manifest(name: str) -> Manifest:
+    found = REGISTRY.find(name)
+    assert found is not None
+    assert found.manifest is not None
+    return found.manifest
+
+
+ENTRIES = [(name, entry) for name in NAMES for entry in REGISTRY.simulator(name).entries()]
+FORGED = [(name, entry) for name, entry in ENTRIES if Scenario.FORGED in offered(manifest(name), entry)]
+LATE = [(name, entry) for name, entry in ENTRIES if Scenario.LATE in offered(manifest(name), entry)]
 
 
 def simulator(name: str) -> Any:
@@ -28,6 +41,10 @@ def simulator(name: str) -> Any:
     return made
 
 
+def proof(carrier: str, *signed: str) -> Proof:
+    return Proof("hmac-sha256", (carrier,), signed)
+
+
 def raw(sent: Outgoing) -> bytes:
     """Everything of a request that a proof may cover or carry."""
     return "\n".join([sent.path, *sent.headers.values()]).encode() + b"\n" + sent.body
@@ -37,72 +54,63 @@ def changed_bytes(one: Outgoing, other: Outgoing) -> int:
     return sum(a != b for a, b in zip_longest(raw(one), raw(other)))
 
 
-class Frozen(Simulator):
-    """Sends the same request each time, so that two of them can be compared."""
-
-    def __init__(self, sent: Outgoing, proof: Proof) -> None:
-        super().__init__("http://127.0.0.1:1", {})
-        self.sent = sent
-        self.proofs = {"act": proof}  # type: ignore[misc]
-
-    def act(self) -> Outgoing:
-        return self.sent
-
-
-@pytest.mark.parametrize(("name", "action"), PROVEN)
-def test_a_forged_request_differs_in_one_byte_of_what_is_proven(name: str, action: str) -> None:
-    genuine = simulator(name).request(action)
-    forged = forge(genuine, REGISTRY.simulator(name).proofs[action])
+@pytest.mark.parametrize(("name", "entry"), FORGED, ids=lambda one: getattr(one, "name", one))
+def test_a_forged_request_differs_in_one_byte_of_what_is_proven(name: str, entry: Entry) -> None:
+    genuine = simulator(name).request(entry.action or entry.name, **entry.changes)
+    action = called(manifest(name), genuine)
+    assert action is not None
+    forged = forge(genuine, action.proof)
     assert changed_bytes(genuine, forged) == 1
     assert len(raw(genuine)) == len(raw(forged))
 
 
-@pytest.mark.parametrize(("name", "action"), PROVEN)
-def test_a_late_request_is_there_where_a_time_is_signed(name: str, action: str) -> None:
+@pytest.mark.parametrize(("name", "entry"), LATE, ids=lambda one: getattr(one, "name", one))
+def test_a_late_request_was_signed_in_2020(name: str, entry: Entry) -> None:
     platform = simulator(name)
-    late = platform.proofs[action].late
-    if not late:
-        with pytest.raises(LookupError):
-            hostile(platform, action, Scenario.LATE)
-    else:
-        assert raw(hostile(platform, action, Scenario.LATE)) != raw(platform.request(action))
+    sent = late(platform, entry.action or entry.name, **entry.changes)
+    assert b"2020-01-01T" in raw(sent) or b"expires=15778" in raw(sent)
+    assert platform.clock().year > 2020
+
+
+def test_each_platform_that_signs_a_time_can_be_late() -> None:
+    assert {name for name, _ in LATE} == {"orlo", "upgates"}
+    assert {name for name, _ in FORGED} == set(NAMES)
 
 
 @pytest.mark.parametrize(
-    ("sent", "proof", "at"),
+    ("sent", "held", "at"),
     [
-        (Outgoing("GET", "/x/search?q=novak&sig=ab"), Proof("sig", (QUERY,)), "path"),
-        (Outgoing("GET", "/x/search?q=%C5%99&sig=ab"), Proof("sig", (QUERY,)), "path"),
-        (Outgoing("POST", "/x/open", {}, b'{"shop": "abc", "sig": "0"}'), Proof("sig", ("shop",)), "body"),
-        (Outgoing("POST", "/x/open", {}, b'{"count":7,"sig":"0"}'), Proof("sig", ("count",)), "body"),
-        (Outgoing("POST", "/x/open", {"X-Sig": "0a"}, b'{"a":1}'), Proof("x-sig", (BODY,)), "body"),
-        (Outgoing("POST", "/x/open", {"X-Sig": "0a"}, b""), Proof("x-sig", (BODY,)), "headers"),
-        (Outgoing("POST", "/x/open", {}, b"told=%7B%22key%22%3A+%22ab%22%7D"), Proof("sig", ("key",)), "body"),
-        (Outgoing("POST", "/x/open", {"Authorization": "Bearer abc"}, b"{}"), Proof("authorization"), "headers"),
+        (Outgoing("GET", "/x/search?q=novak&sig=ab"), proof("sig", "query"), "path"),
+        (Outgoing("GET", "/x/search?q=%C5%99&sig=ab"), proof("sig", "query"), "path"),
+        (Outgoing("POST", "/x/hook/abc?b=1", {}, b"{}"), proof("path.key"), "path"),
+        (Outgoing("POST", "/x/open", {}, b'{"shop": "abc", "sig": "0"}'), proof("sig", "shop"), "body"),
+        (Outgoing("POST", "/x/open", {}, b'{"count":7,"sig":"0"}'), proof("sig", "count"), "body"),
+        (Outgoing("POST", "/x/open", {"X-Sig": "0a"}, b'{"a":1}'), proof("header.x-sig", "body"), "body"),
+        (Outgoing("POST", "/x/open", {"X-Sig": "0a"}, b""), proof("header.x-sig", "body"), "headers"),
+        (Outgoing("POST", "/x/open", {}, b"told=%7B%22key%22%3A+%22ab%22%7D"), proof("told.sig", "told.key"), "body"),
+        (Outgoing("POST", "/x/open", {"Authorization": "Bearer abc"}, b"{}"), proof("header.authorization"), "headers"),
     ],
 )
-def test_a_field_is_found_wherever_it_stands(sent: Outgoing, proof: Proof, at: str) -> None:
-    forged = forge(sent, proof)
+def test_a_field_is_found_wherever_it_stands(sent: Outgoing, held: Proof, at: str) -> None:
+    forged = forge(sent, held)
     assert changed_bytes(sent, forged) == 1
     assert [part for part in ("path", "headers", "body") if getattr(sent, part) != getattr(forged, part)] == [at]
 
 
 def test_a_request_without_its_proof_cannot_be_forged() -> None:
-    with pytest.raises(LookupError, match="carries none of"):
-        forge(Outgoing("GET", "/x/open?id=1"), Proof("sig", ("shop",)))
-    with pytest.raises(LookupError, match="nothing in"):
-        hostile(Simulator("http://127.0.0.1:1", {}), "open", Scenario.FORGED)
+    for held in (proof("sig", "shop"), None):
+        with pytest.raises(LookupError, match="nothing that proves it"):
+            forge(Outgoing("GET", "/x/open?id=1"), held)
 
 
-def test_what_is_offered_follows_from_the_proof() -> None:
-    proven = Frozen(Outgoing("GET", "/x/act?a=1"), Proof("sig", (QUERY,), {"time": "1"}))
-    plain = Frozen(Outgoing("GET", "/x/act?a=1"), Proof("sig", (QUERY,)))
-    bare = Frozen(Outgoing("GET", "/x/act"), Proof("sig"))
-    bare.proofs = {}  # type: ignore[misc]
-    assert offered(proven, Entry("act", "Act")) == list(Scenario)
-    assert Scenario.LATE not in offered(plain, Entry("act", "Act"))
-    assert offered(bare, Entry("act", "Act")) == [Scenario.GENUINE, Scenario.DUPLICATE]
-    assert offered(proven, Entry("act", "Act", silent=True, scenarios=(Scenario.GENUINE,))) == [Scenario.GENUINE]
+def test_what_is_offered_follows_from_the_manifest() -> None:
+    upgates, retailcrm = manifest("upgates"), manifest("retailcrm")
+    assert offered(upgates, Entry("open", "Open")) == list(Scenario)
+    assert offered(upgates, Entry("tidy", "Tidy", calls="open")) == list(Scenario)
+    assert offered(retailcrm, Entry("install", "Connect")) == [Scenario.GENUINE, Scenario.DUPLICATE, Scenario.FORGED]
+    assert offered(retailcrm, Entry("config", "Look")) == [Scenario.GENUINE, Scenario.DUPLICATE]
+    assert offered(retailcrm, Entry("revoke", "Delete", silent=True)) == [Scenario.GENUINE]
+    assert offered(retailcrm, Entry("open", "Go", scenarios=(Scenario.GENUINE,))) == [Scenario.GENUINE]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -117,11 +125,11 @@ def test_a_menu_is_about_what_its_simulator_plays(name: str) -> None:
     assert steps == list(range(1, len(steps) + 1))
 
 
-def test_the_proof_is_known_by_what_was_played_or_by_where_it_went() -> None:
-    platform = simulator("upgates")
-    assert proof_of(platform, "open", platform.open()) == platform.proofs["open"]
-    assert proof_of(platform, "reinstall", platform.reinstall()) == platform.proofs["install"]
-    assert proof_of(platform, "dance", Outgoing("GET", "/upgates")) is None
+def test_an_action_is_known_by_where_a_request_goes() -> None:
+    upgates = manifest("upgates")
+    assert called(upgates, simulator("upgates").reinstall()) == upgates.actions["install"]
+    assert called(upgates, Outgoing("GET", "/upgates")) is None
+    assert called(upgates, Outgoing("GET", "/upgates/dance")) is None
 
 
 def test_a_simulator_without_a_menu_has_a_plain_one() -> None:

@@ -1,0 +1,111 @@
+"""A served demo, as a stranger meets it: the host, its worker, and every marketplace on its own port."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import requests
+from stage import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+STRANGER = "souk_stall"
+
+
+HELD = (
+    "SELECT id, tenant, state, address, facts, issued_at FROM installation WHERE connector = ? ORDER BY id",
+    "SELECT digest, action FROM journal WHERE connector = ? ORDER BY digest",
+    "SELECT name, slot, sealed FROM credential JOIN installation i ON i.id = installation_id "
+    "WHERE connector = ? ORDER BY 1, 2, 3",
+    "SELECT digest FROM event JOIN installation i ON i.id = installation_id WHERE connector = ? ORDER BY 1",
+    "SELECT digest FROM ticket JOIN installation i ON i.id = installation_id WHERE connector = ? ORDER BY 1",
+)
+
+
+class Demo:
+    """``stallholder init`` and ``serve`` in a folder of their own."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "log"
+        self.instance = folder / "instance"
+        mine = {key: value for key, value in os.environ.items() if not key.startswith("STALLHOLDER_")}
+        self.environment = mine | {"STALLHOLDER_INSTANCE": str(self.instance)} | environment
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "app.cli", *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def serve(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "app.cli", "serve", "--bind", f"127.0.0.1:{self.port}"]
+        with self.log.open("wb") as log:
+            return subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def origin(self, name: str) -> str:
+        """The origin of a connector's admin, as it was printed."""
+        found = re.search(rf"http://{name.replace('_', '-')}\.localhost:\d+", self.log.read_text())
+        assert found, f"no marketplace is printed for {name}"
+        return found[0]
+
+    def ask(self, name: str, path: str = "/", method: str = "GET", **given: Any) -> requests.Response:
+        """What a browser on the admin's origin asks; the name is resolved here, as browsers do it."""
+        origin = self.origin(name)
+        headers = {"Host": origin.removeprefix("http://")} | given.pop("headers", {})
+        home = f"http://127.0.0.1:{origin.rpartition(':')[2]}"
+        return requests.request(method, home + path, headers=headers, allow_redirects=False, timeout=60, **given)
+
+    def play(self, name: str, entry: str, scenario: str = "genuine", **changes: str) -> dict[str, Any]:
+        """Click an entry; fails when it could not be played."""
+        told = self.ask(name, f"/_play/{entry}", "POST", json={"scenario": scenario, "changes": changes}).json()
+        assert "problem" not in told, told
+        answer: dict[str, Any] = told
+        return answer
+
+    def connect(self, name: str) -> None:
+        """See to it that the marketplace's tenant is connected and served."""
+        if name == "wazzup":
+            if not self.ask(name, "/_now").json()["served"]:
+                self.agree()
+        else:
+            assert self.play(name, "install")["verdict"]["word"] in ("accepted", "silent")
+
+    def agree(self) -> requests.Response:
+        """A person follows Wazzup's Connect to our page and agrees there."""
+        page = self.play("wazzup", "install")["page"]
+        with requests.Session() as browser:
+            shown = browser.get(page, timeout=30)
+            token = re.search(r'name="consent" value="([^"]+)"', shown.text)
+            assert token, shown.text
+            headers = {"Origin": self.url, "Sec-Fetch-Site": "same-origin"}
+            return browser.post(page.partition("?")[0], data={"consent": token[1]}, headers=headers, timeout=30)
+
+    def rows(self, statement: str, *given: str) -> list[tuple[Any, ...]]:
+        """Rows of the main database, read past the host."""
+        connection = sqlite3.connect(f"file:{self.instance / 'stallholder.db'}?mode=ro", uri=True)
+        try:
+            return connection.execute(statement, given).fetchall()
+        finally:
+            connection.close()
+
+    def held(self, name: str) -> list[tuple[Any, ...]]:
+        """Everything that a request of this connector could have an effect on."""
+        return [row for statement in HELD for row in self.rows(statement, name)]
+
+
+def stranger(folder: Path) -> Path:
+    """A connector that the project does not know, in a folder of its own: the template under another name."""
+    made = folder / STRANGER
+    shutil.copytree(ROOT / "plugins" / "example", made, ignore=shutil.ignore_patterns("__pycache__", "translations"))
+    for file in (made / "connector.toml", made / "simulator.py", made / "schemas.py", made / "__init__.py"):
+        text = file.read_text("utf-8").replace('"example"', f'"{STRANGER}"').replace('"Bazaar"', '"Souk"')
+        file.write_text(re.sub(r"^enabled = false.*\n", "", text, flags=re.M), "utf-8")
+    return folder
