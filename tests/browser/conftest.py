@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 from tests.browser.chromium import BLOCKING, launch, program
 from tests.browser.market import Market, trading
+
+# Milliseconds that something may take where several suites share two cores.
+PATIENCE = 20_000
 
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     """The driver."""
     program()
+    expect.set_options(PATIENCE)
     with sync_playwright() as playwright:
         yield playwright
 
@@ -38,6 +42,6 @@ def chromium(playwright: Playwright, market: Market) -> Iterator[Browser]:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A profile that nobody used before."""
     context = chromium.new_context()
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()

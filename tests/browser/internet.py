@@ -71,7 +71,7 @@ class Internet:
 
 def nothing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """An address at which nothing was put."""
-    return Response("", 404, mimetype="text/html")(environ, start_response)
+    return Response("<!doctype html>", 404, mimetype="text/html")(environ, start_response)
 
 
 class Quiet(WSGIRequestHandler):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from customers import Customer
@@ -12,7 +13,8 @@ from playwright.sync_api import BrowserContext, Frame, Page
 from sqlalchemy import func, select
 from tenants import Host, Tenant, hosting
 
-from app.core.database import reading
+from app.core import tickets
+from app.core.database import reading, writing
 from app.core.models import TicketRow
 from app.sdk import Person
 from tests.browser.internet import HOST, Internet, Lines, online
@@ -57,6 +59,12 @@ class Market:
         """How many tickets nobody used yet."""
         with self.host.app.app_context(), reading() as session:
             return session.scalar(select(func.count()).where(TicketRow.used_at.is_(None))) or 0
+
+    def ticket(self, installation: str, language: str = "en") -> str:
+        """The page of an installation with a fresh ticket, as a signed opening would lead to it."""
+        with self.host.app.app_context(), writing() as session:
+            token = tickets.mint(session, installation, language, datetime.now(UTC))
+        return f"{HOST}/account/open/upgates#t={token}"
 
     def opening(self, connector: str, language: str = "en") -> str:
         """The address that an admin puts into its frame, fresh."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -12,8 +11,6 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from app.core import tickets
-from app.core.database import writing
 from app.sdk import Order, Person
 from tests.browser.internet import HOST
 from tests.browser.market import ADMINS, Market, admin, framing, ours
@@ -107,10 +104,8 @@ def protected(chromium: Browser) -> Iterator[Watched]:
 
 def entered(market: Market, watched: Watched, installation: str) -> Page:
     """A visit in a tab of its own, where the page is its own top."""
-    with market.host.app.app_context(), writing() as session:
-        ticket = tickets.mint(session, installation, "en", datetime.now(UTC))
     page = watched.context.new_page()
-    page.goto(f"{HOST}/account/open/upgates#t={ticket}")
+    page.goto(market.ticket(installation))
     page.get_by_role("searchbox").wait_for()
     return page
 
