@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -54,9 +54,8 @@ class Human(Generic[C]):
         return not self.keys.isdisjoint(its_keys) and all(one.source != person.source for one in self.people)
 
 
-def humans(people: Iterable[C]) -> list[Human[C]]:
-    """The people, best first, as humans in the order of their best."""
-    found: list[Human[C]] = []
+def humans(people: Iterable[C]) -> Iterator[Human[C]]:
+    """The people, best first, as humans in the order of their best; who comes later may still join one."""
     by_key: dict[str, list[Human[C]]] = {}
     for person in people:
         its_keys = keys(person)
@@ -66,7 +65,6 @@ def humans(people: Iterable[C]) -> list[Human[C]]:
             human.people.append(person)
             continue
         human = Human(person, its_keys, [person])
-        found.append(human)
         for key in its_keys:
             by_key.setdefault(key, []).append(human)
-    return found
+        yield human

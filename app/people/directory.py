@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from functools import cache
+from itertools import islice, starmap
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Row, select
+from sqlalchemy import ARRAY, JSON, BigInteger, Select, any_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.core.database import reading
@@ -24,24 +27,29 @@ MOST_HITS = 100
 # People who turn out to be one, or not to be found after all, are made up for by so many more.
 SPARE = 20
 _ID = re.compile(r"[1-9][0-9]{0,17}")
-_ASKED = (
-    "id",
-    "workspace_id",
-    "source",
-    "external_id",
-    "name",
-    "email",
-    "phone",
-    "company",
-    "sort_name",
-    "has_orders",
-    "last_order",
-)
-_COLUMNS = [getattr(PersonRow, name) for name in (*_ASKED, "words", "contacts")]
 R = TypeVar("R", bound=Any)
-# Dates are text: the later comes first when every digit is counted from nine.
-_BACKWARDS = str.maketrans("0123456789", "9876543210")
 _FILLED = ("email", "phone", "company", "url", "note")
+
+
+class Line(NamedTuple):
+    """What a list needs of a person; a tuple, since a search reads dozens of each many times."""
+
+    id: int
+    workspace_id: str
+    source: str
+    external_id: str
+    name: str
+    email: str
+    phone: str
+    company: str
+    sort_name: str
+    has_orders: bool
+    last_order: str
+    words: str
+    contacts: str
+
+
+_COLUMNS = [PersonRow.__table__.c[name] for name in Line._fields]
 
 
 class PeopleDirectory:
@@ -59,9 +67,9 @@ class PeopleDirectory:
         most = min(limit, MOST_HITS)
         with reading() as session:
             rows = self._rows(session, found(session, self.workspace_id, words, most + SPARE))
-        scored = [(points, row) for row in rows if (points := score(row.words, words)) is not None]
-        scored.sort(key=lambda pair: best_first(pair[1], pair[0]))
-        return [to_hit(human.best) for human in humans(row for _, row in scored)[:most]]
+        points = {row.id: its for row in rows if (its := score(row.words, words)) is not None}
+        ranked = best_first((row for row in rows if row.id in points), points)
+        return [to_hit(human.best) for human in islice(humans(ranked), most)]
 
     def person(self, id: str) -> Person | None:
         """One person, newest order first, with what other sources know of the same human; None for an id that is none
@@ -95,8 +103,9 @@ class PeopleDirectory:
             for other in self._with_term(session, email_term(key) if "@" in key else key)
             if other.source != row.source and not keys(other).isdisjoint(its)
         }
-        people: list[Row[Any] | PersonRow] = [row, *sorted(others.values(), key=best_first)]
-        ids = [one.id for one in humans(people)[0].people]
+        people: list[Line | PersonRow] = [row, *best_first(others.values())]
+        human, *_ = humans(people)
+        ids = [one.id for one in human.people]
         known = {one.id: one for one in session.scalars(select(PersonRow).where(PersonRow.id.in_(ids)))}
         rows = [known[id] for id in ids]
         return replace(to_card(rows, orders.of(session, ids)), messages=self._messages(session, rows))
@@ -107,14 +116,15 @@ class PeopleDirectory:
 
         return tuple(messages.shown(session, shown_sources(session, self.workspace_id), rows, is_anothers))
 
-    def _with_term(self, session: Session, term: str) -> list[Row[Any]]:
+    def _with_term(self, session: Session, term: str) -> list[Line]:
         """The people with this whole term, best first."""
         rows = self._rows(session, holders(session, self.workspace_id, term) if term else [])
-        return sorted(rows, key=best_first)
+        return best_first(rows)
 
-    def _rows(self, session: Session, ids: Collection[int]) -> list[Row[Any]]:
+    def _rows(self, session: Session, ids: Collection[int]) -> list[Line]:
         # By their ids alone: asked for the workspace too, a database may choose to walk through all of it.
-        return self._mine(session, session.execute(select(*_COLUMNS).where(PersonRow.id.in_(ids)))) if ids else []
+        read = _among(session.get_bind(PersonRow).dialect.name)
+        return self._mine(session, starmap(Line, session.execute(read, {"ids": [*ids]}))) if ids else []
 
     def _mine(self, session: Session, rows: Iterable[R]) -> list[R]:
         """Those of this workspace, and from a source that is shown: that is asked of the main database."""
@@ -122,10 +132,23 @@ class PeopleDirectory:
         return [row for row in rows if row.workspace_id == self.workspace_id and row.source in shown]
 
 
-def best_first(row: Any, points: int = 0) -> tuple[Any, ...]:
-    """What people are sorted by."""
-    later = row.last_order.translate(_BACKWARDS) or "~"
-    return points, not row.has_orders, later, row.sort_name, row.id
+@cache
+def _among(dialect: str) -> Select[Any]:
+    """The people whose ids are in ``ids``: the same text for any number of them, so that it is prepared once."""
+    if dialect == "postgresql":
+        return select(*_COLUMNS).where(PersonRow.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    listed = func.json_each(bindparam("ids", type_=JSON)).table_valued("value")
+    return select(*_COLUMNS).where(PersonRow.id.in_(select(listed.c.value)))
+
+
+def best_first(rows: Iterable[R], points: Mapping[int, int] | None = None) -> list[R]:
+    """People in the order in which they are shown; ``points`` by their ids come before all else."""
+    given = points or {}
+    # Sorts keep the order of equals: the last one says most.
+    ranked = sorted(rows, key=attrgetter("sort_name", "id"))
+    ranked.sort(key=attrgetter("last_order"), reverse=True)
+    ranked.sort(key=lambda row: (given.get(row.id, 0), not row.has_orders))
+    return ranked
 
 
 def shown_sources(session: Session, workspace_id: str) -> list[str]:
@@ -136,7 +159,7 @@ def shown_sources(session: Session, workspace_id: str) -> list[str]:
     return [IMPORT, *session.scalars(served)]
 
 
-def to_hit(row: Any) -> Hit:
+def to_hit(row: Line) -> Hit:
     """The person's line in a list: the name, or what there is in its place."""
     return Hit(str(row.id), row.name or row.company or row.email or row.phone or row.external_id)
 
