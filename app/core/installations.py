@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -18,9 +19,10 @@ SLOTS = ("current", "previous")
 
 
 def to_installation(row: InstallationRow, ring: Ring, now: datetime, slots: Sequence[str] = SLOTS) -> Installation:
-    """A row as the value that a connector gets; its secrets are unsealed when asked for."""
+    """A row as the value that a connector gets; its secrets are unsealed when asked for, once in the value's life."""
     installation_id = row.id
 
+    @cache
     def secrets(name: str) -> Sequence[str]:
         with reading() as session:
             return [value for slot in slots if (value := credential(session, ring, installation_id, name, slot, now))]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
+import os
 import signal
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
@@ -27,6 +30,9 @@ BEAT = 3.0
 DISPATCH = 0.5
 DURABLE = ("pull", "push", "reread", "subscribe")
 TIDY = timedelta(minutes=1)
+# The kernel's scale: what people wait for comes first.
+NICE = 5
+M_ARENA_MAX = -8
 DUTIES = (live.schedule, credentials.probe_due, housekeeping.refresh_documents, housekeeping.purge)
 
 
@@ -39,6 +45,7 @@ def work() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    give_way()
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     jobs = Jobs(app, heartbeats.new_name())
     jobs.start()
@@ -48,6 +55,13 @@ def work() -> None:
             stopping.wait(ROUND)
     finally:
         jobs.stop()
+
+
+def give_way() -> None:
+    """Let web processes go first, and keep memory together: glibc would give each of many threads a heap of its own."""
+    os.nice(NICE)
+    with suppress(OSError, AttributeError):  # no glibc
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def round_of_duties(now: datetime) -> None:

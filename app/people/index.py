@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -42,12 +43,19 @@ class Entry:
 def update(session: Session, workspace_id: str, before: Mapping[int, Entry], after: Mapping[int, Entry]) -> None:
     """Write what changed between two states of people, by their ids; most people of a sync come as they were."""
     scope = scope_of(workspace_id)
-    same = {id for id in before if before[id] == after.get(id)}
-    old = set(_rows(scope, before, same))
-    new = set(_rows(scope, after, same))
+    old: list[Row] = []
+    new: list[Row] = []
+    for id in before.keys() | after.keys():
+        was, now = before.get(id), after.get(id)
+        if was == now:
+            continue
+        gone, come = (rows(scope, id, one) if one else [] for one in (was, now))
+        both = {*gone} & {*come} if was and now and was.rank == now.rank else set()
+        old += [row for row in gone if row not in both]
+        new += [row for row in come if row not in both]
     connection = session.connection(bind_arguments={"mapper": TermRow})
-    _run(connection, _TAKE, old - new)
-    _run(connection, _PUT, new - old)
+    _run(connection, _TAKE, old)
+    _run(connection, _PUT, new)
 
 
 def forget(session: Session, workspace_id: str) -> None:
@@ -55,19 +63,21 @@ def forget(session: Session, workspace_id: str) -> None:
     session.execute(delete(TermRow).where(TermRow.scope == bindparam("mine")), {"mine": scope_of(workspace_id)})
 
 
-def rows(scope: int, id: int, entry: Entry) -> Iterator[Row]:
+def rows(scope: int, id: int, entry: Entry) -> list[Row]:
     """A person's rows."""
-    found = read(entry.words)
-    bits = signature(found)
-    for term, field in entries(found).items():
-        yield scope, term, in_field(field, entry.rank), id, bits
+    held, bits = _spread(entry.words)
+    return [(scope, term, in_field(field, entry.rank), id, bits) for term, field in held]
 
 
-def _rows(scope: int, people: Mapping[int, Entry], same: set[int]) -> Iterator[Row]:
-    return (row for id, entry in people.items() if id not in same for row in rows(scope, id, entry))
+# Of one person's two states the words are most often the same: an order changes the rank alone.
+@lru_cache(maxsize=1)
+def _spread(words: str) -> tuple[tuple[tuple[str, int], ...], int]:
+    """The terms that the index holds for these words, each with its field, and the signature."""
+    found = read(words)
+    return (*entries(found).items(),), signature(found)
 
 
-def _run(connection: Connection, statements: dict[str, str], wanted: Iterable[Row]) -> None:
+def _run(connection: Connection, statements: dict[str, str], wanted: Sequence[Row]) -> None:
     """In the order of the key: neighbours are written together, and two writers never wait crosswise."""
     ordered = sorted(wanted, key=itemgetter(1, 2, 3))
     if not ordered:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -61,8 +61,8 @@ def put(
     people: Sequence[Person],
     held: Mapping[str, Held],
     facts: Mapping[str, Facts],
-) -> dict[str, int]:
-    """Upsert storable people with what their orders say; returns their ids by ``external_id``."""
+) -> dict[str, Held]:
+    """Upsert storable people with what their orders say; returns what the mirror holds of them now."""
     if not people:
         return {}
     rows = [_values(workspace_id, source, person, facts[person.external_id]) for person in people]
@@ -72,10 +72,13 @@ def put(
         index_elements=KEY, set_={column: statement.excluded[column] for column in columns}
     ).returning(PersonRow.external_id, PersonRow.id)
     ids: dict[str, int] = {external_id: id for external_id, id in session.execute(statement, rows)}
-    before = {held[name].id: held[name].entry for name in ids if name in held}
-    after = {ids[row["external_id"]]: Entry(row["words"], row["rank"]) for row in rows}
-    index.update(session, workspace_id, before, after)
-    return ids
+    now = {
+        (name := row["external_id"]): Held(ids[name], row["sort_name"], Entry(row["words"], row["rank"]), facts[name])
+        for row in rows
+    }
+    before = {held[name].id: held[name].entry for name in now if name in held}
+    index.update(session, workspace_id, before, {one.id: one.entry for one in now.values()})
+    return now
 
 
 def _values(workspace_id: str, source: str, person: Person, facts: Facts) -> dict[str, Any]:
@@ -87,19 +90,26 @@ def _values(workspace_id: str, source: str, person: Person, facts: Facts) -> dic
     }
 
 
-def recall(session: Session, workspace_id: str, people: Iterable[Held], facts: Mapping[int, Facts]) -> None:
-    """Write what people's orders say now, where it is not what the mirror knew."""
-    changed = [one for one in people if one.facts != facts[one.id]]
-    after = {}
-    rows = []
-    for one in changed:
-        new = facts[one.id]
-        place = rank(new.has_orders, new.last_order, one.sort_name)
-        after[one.id] = Entry(one.entry.words, place)
-        rows.append({"id": one.id, "has_orders": new.has_orders, "last_order": new.last_order, "rank": place})
-    if rows:
-        session.bulk_update_mappings(PersonRow, rows)
-        index.update(session, workspace_id, {one.id: one.entry for one in changed}, after)
+def recall(
+    session: Session, workspace_id: str, people: Mapping[str, Held], facts: Mapping[int, Facts]
+) -> dict[str, Held]:
+    """Write what people's orders say now; returns those for whom it is not what the mirror knew, as they are now."""
+    changed = {name: one for name, one in people.items() if one.facts != facts[one.id]}
+    now = {name: _recalled(one, facts[one.id]) for name, one in changed.items()}
+    if now:
+        session.bulk_update_mappings(PersonRow, [_of_orders(one) for one in now.values()])
+        entries = {one.id: one.entry for one in now.values()}
+        index.update(session, workspace_id, {one.id: one.entry for one in changed.values()}, entries)
+    return now
+
+
+def _recalled(one: Held, facts: Facts) -> Held:
+    place = rank(facts.has_orders, facts.last_order, one.sort_name)
+    return replace(one, entry=Entry(one.entry.words, place), facts=facts)
+
+
+def _of_orders(one: Held) -> dict[str, Any]:
+    return {"id": one.id, **asdict(one.facts), "rank": one.entry.rank}
 
 
 def remove(session: Session, workspace_id: str, people: Mapping[int, Entry]) -> None:

@@ -59,9 +59,7 @@ def signature(found: Iterable[str]) -> int:
     """A bit for every word and for each of its beginnings: a bit that is not set is a word the person has not."""
     bits = 0
     for term in found:
-        for length in range(1, LONGEST_GRAM + 1):
-            bits |= _bit(term[:length])
-        bits |= _bit(term + " ")
+        bits |= _bits(term)
     return bits
 
 
@@ -81,6 +79,11 @@ def _needed(form: str) -> int:
     for length in range(1, min(len(form), LONGEST_GRAM) + 1):
         needed |= _bit(form[:length])
     return needed
+
+
+@lru_cache(maxsize=4096)
+def _bits(term: str) -> int:
+    return _needed(term) | _bit(term + " ")
 
 
 @lru_cache(maxsize=65536)

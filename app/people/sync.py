@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,10 +30,13 @@ log = structlog.get_logger()
 
 # How often a shop that is live is asked for what changed.
 POLL = timedelta(seconds=60)
+# What one transaction stores at most: long enough to be quick, short enough for another writer to wait for.
+ENOUGH_PAGES = 5
+ENOUGH_SECONDS = 1.0
 
 
 class Pulling:
-    """One step is one call of ``pull`` and one transaction of the mirror with the page and the new cursor."""
+    """One step is a few calls of ``pull`` and one transaction of the mirror with their pages and the new cursor."""
 
     name = PULL
 
@@ -41,23 +46,28 @@ class Pulling:
         return turns.due(PULL, now)
 
     def step(self, run: Run, now: datetime) -> bool:
-        """Pull one page and store it; a failure is stored instead."""
+        """Pull some pages and store them; a failure is stored instead, after the pages that came before it."""
         turn = turns.begin(run, now)
         if turn is None:
             return False
         try:
-            batch = pull(turn, now)
-            if batch.moved:
-                follow(turn, batch.moved)
-                return True
-            workspace, source = turn.installation.workspace, turn.installation.id
-            mirror.apply(workspace, source, batch, lambda session: advance(session, turn, batch, now))
+            return self._advance(turn, now)
         except Overtaken:
             log.info("sync.overtaken", kind=PULL, installation=run.subject)
-            return False
         except Exception as error:  # noqa: BLE001 - whatever it is, it is stored with what follows from it
             turns.failed(turn, error, now)
-            return False
+        return False
+
+    def _advance(self, turn: Turn, now: datetime) -> bool:
+        batch, trouble = pull_some(turn, now)
+        if batch.moved:
+            follow(turn, batch.moved)
+            return True
+        workspace, source = turn.installation.workspace, turn.installation.id
+        mirror.apply(workspace, source, batch, lambda session: advance(session, turn, batch, now))
+        if trouble is not None:
+            turn.row.cursor, turn.row.failures, turn.row.refusals = batch.cursor, 0, 0
+            raise trouble
         return batch.more
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
@@ -69,19 +79,49 @@ class Pulling:
         turns.lost(run, now)
 
 
-def pull(turn: Turn, now: datetime) -> Batch:
-    """The next page; raises `WrongResult` for anything else, and for one after which the same would come for ever."""
+def pull_some(turn: Turn, now: datetime) -> tuple[Batch, Exception | None]:
+    """As many pages as make a good transaction, as one, and the failure that came after them; raises that of the first.
+
+    Where each page is long in coming it is stored by itself, so that people are found soon.
+    """
+    pages = [pull(turn, turn.row.cursor, now)]
+    until = time.monotonic() + ENOUGH_SECONDS
+    while len(pages) < ENOUGH_PAGES and time.monotonic() < until and goes_on(pages[-1]):
+        try:
+            page = pull(turn, pages[-1].cursor, now)
+        except Exception as error:  # noqa: BLE001 - the caller raises it once the pages are stored
+            return joined(pages), error
+        if page.moved:
+            break  # told again, as the first of the next step
+        pages.append(page)
+    return joined(pages), None
+
+
+def goes_on(page: Batch) -> bool:
+    """Whether the next page may be joined: what a page deletes or merges must not touch what comes after it."""
+    return page.more and not (page.moved or page.gone or page.merged)
+
+
+def joined(pages: Sequence[Batch]) -> Batch:
+    """Pages in a row as one: the last one says how far it is."""
+    people = [person for page in pages for person in page.people]
+    orders = [order for page in pages for order in page.orders]
+    return replace(pages[-1], people=people, orders=orders)
+
+
+def pull(turn: Turn, cursor: str, now: datetime) -> Batch:
+    """The page after ``cursor``; raises `WrongResult` for anything else, and for one that would come for ever."""
     batch = turn.connector.call(
         "pull",
         installation=turn.installation,
         settings=turn.connector.settings,
         outbound=turn.outbound,
-        cursor=turn.row.cursor,
+        cursor=cursor,
         now=now,
     )
     if not isinstance(batch, Batch):
         raise WrongResult(type(batch).__name__)
-    if batch.moved == turn.installation.address or (batch.more and batch.cursor == turn.row.cursor):
+    if batch.moved == turn.installation.address or (batch.more and batch.cursor == cursor):
         raise WrongResult("it stands still")
     return batch
 

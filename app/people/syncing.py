@@ -59,9 +59,7 @@ class _Page:
             for person in self.people
         }
         known = [person for person in self.people if person.external_id in self.held]
-        keeping.put(self.session, self.workspace_id, self.source, self.people, self.held, facts)
-        if self.people:
-            self.held |= self._held(facts)
+        self.held |= keeping.put(self.session, self.workspace_id, self.source, self.people, self.held, facts)
         return len(self.people) - len(known), len(known)
 
     def _facts(self, external_id: str) -> Facts:
@@ -95,9 +93,9 @@ class _Page:
     def _recall(self, external_ids: Sequence[str]) -> None:
         if not external_ids:
             return
-        people = [self.held[id] for id in external_ids]
-        keeping.recall(self.session, self.workspace_id, people, orders.facts(self.session, [one.id for one in people]))
-        self.held |= self._held(external_ids)
+        people = {id: self.held[id] for id in external_ids}
+        facts = orders.facts(self.session, [one.id for one in people.values()])
+        self.held |= keeping.recall(self.session, self.workspace_id, people, facts)
 
     def delete_gone(self) -> None:
         """The deleted, whatever else the batch says of them."""

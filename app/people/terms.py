@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import IntEnum
+from functools import lru_cache
 from itertools import groupby
 
 from app.people import phones
@@ -72,12 +73,15 @@ def entries(found: dict[str, int]) -> dict[str, int]:
     """What the index holds for these terms: the whole ones and the beginnings, each with its best field."""
     held = dict(found)
     for term, field in found.items():
-        shortest = SHORTEST_PHONE_GRAM if field == Field.PHONE else 1
-        for length in range(shortest, min(len(term), LONGEST_GRAM) + 1):
-            gram = GRAM + term[:length]
+        for gram in _grams(term, SHORTEST_PHONE_GRAM if field == Field.PHONE else 1):
             if held.get(gram, field) >= field:
                 held[gram] = field
     return held
+
+
+@lru_cache(maxsize=4096)
+def _grams(term: str, shortest: int) -> tuple[str, ...]:
+    return tuple(GRAM + term[:length] for length in range(shortest, min(len(term), LONGEST_GRAM) + 1))
 
 
 def email_term(address: str) -> str:

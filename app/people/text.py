@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from anyascii import anyascii
 
@@ -46,6 +47,7 @@ def fold(text: str) -> str:
     return unmarked.casefold().translate(LETTERS)
 
 
+@lru_cache(maxsize=4096)  # most names are many people's
 def forms(word: str) -> tuple[str, ...]:
     """The Latin spellings under which a word is kept and asked for, the folded one first.
 
@@ -70,7 +72,7 @@ def split(text: str) -> list[str]:
     if text.isascii():
         return _ASCII_WORD.findall(text)
     whole = unicodedata.normalize("NFC", text)
-    kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in whole)
+    kept = [c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in whole]
     return [word for word in "".join(kept).split() if any(map(str.isalnum, word))]
 
 

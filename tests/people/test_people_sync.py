@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from app.jobs import logins, spread
 from app.people import asking, mirror, sync, turns
 from app.people.directory import PeopleDirectory
 from app.people.forgetting import Forgetting
-from app.people.sync import POLL, Pulling
+from app.people.sync import POLL, Pulling, joined
 from app.people.sync_state import SyncRow, progress, want
 from app.sdk import Batch, Person, State
 from tests.conftest import new_database
@@ -40,6 +42,13 @@ def shops(request: pytest.FixtureRequest, platform: Platform, tmp_path: Path) ->
     with host_in(tmp_path / "instance", platform, database) as app:
         install(platform, "shop")
         yield app
+
+
+@pytest.fixture(autouse=True)
+def a_page_a_step(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page by itself, so that a test may stop between two; but for tests of several pages."""
+    if "several_pages" not in request.node.name:
+        monkeypatch.setattr(sync, "ENOUGH_PAGES", 1)
 
 
 SQLITE = pytest.mark.parametrize("shops", ["sqlite"], indirect=True)
@@ -102,8 +111,8 @@ def test_a_run_that_was_overtaken_stores_nothing(shops: Flask, monkeypatch: pyte
     (run,) = KIND.wanted(now())
     real = sync.pull
 
-    def slow(turn: turns.Turn, at: datetime) -> Batch:
-        batch = real(turn, at)
+    def slow(turn: turns.Turn, cursor: str, at: datetime) -> Batch:
+        batch = real(turn, cursor, at)
         monkeypatch.setattr(sync, "pull", real)
         assert KIND.step(run, at) is True  # another worker does the same step meanwhile
         return Batch(people=[Person("stray", "Stray")], cursor=batch.cursor, more=True)
@@ -117,7 +126,8 @@ def test_a_run_that_was_overtaken_stores_nothing(shops: Flask, monkeypatch: pyte
 def test_without_that_guard_a_stray_page_would_be_stored(shops: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     pulled()
     monkeypatch.setattr(turns, "change", lambda session, turn, **values: None)
-    monkeypatch.setattr(sync, "pull", lambda turn, at: Batch(people=[Person("stray", "Stray")], cursor="x", more=True))
+    stray = Batch(people=[Person("stray", "Stray")], cursor="x", more=True)
+    monkeypatch.setattr(sync, "pull", lambda turn, cursor, at: stray)
     pulled()
     assert mirror.count("ws", "shop") == 11
 
@@ -130,6 +140,51 @@ def test_a_cursor_and_its_page_commit_together(shops: Flask, monkeypatch: pytest
     monkeypatch.setattr("app.people.pushing.mark", broken)
     assert pulled() == [False]
     assert (held().cursor, held().failures, mirror.count("ws", "shop")) == ("", 1, 0)
+
+
+def test_several_pages_are_one_step(shops: Flask, platform: Platform) -> None:
+    platform.people = 75
+    assert pulled() == [True]
+    assert (held().cursor, held().state, mirror.count("ws", "shop")) == ("50", "first", 50)
+    assert pulled() == [False]
+    assert (held().cursor, held().state, mirror.count("ws", "shop")) == ("75", "live", 75)
+    assert [call.cursor for call in platform.of("shop")] == ["", "10", "20", "30", "40", "50", "60", "70"]
+
+
+@SQLITE
+def test_of_several_pages_those_before_a_failure_are_stored_and_it_counts_once(
+    shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.trouble = lambda shop, action: (500, {}) if len(platform.of("shop")) == 2 else None
+    assert pulled() == [False]
+    assert (held().cursor, held().failures, held().reason) == ("20", 1, "status_500")
+    assert mirror.count("ws", "shop") == 20
+    assert pulled(1, now() + timedelta(minutes=1)) == [False]
+    assert [call.cursor for call in platform.of("shop")] == ["", "10", "20", "20"]
+    assert (held().failures, held().state, mirror.count("ws", "shop")) == (0, "live", 30)
+
+
+def back_again(turn: turns.Turn, cursor: str, at: datetime) -> Batch:
+    """A customer who is deleted on one page and there again on the next."""
+    if not cursor:
+        return Batch(people=[Person("1", "Jan")], gone=["1"], cursor="a", more=True)
+    return Batch(people=[Person("1", "Jan")], cursor="b", live=True)
+
+
+@SQLITE
+def test_of_several_pages_none_is_joined_to_one_that_deletes(shops: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync, "pull", back_again)
+    assert pulled(2) == [True, False]
+    assert mirror.count("ws", "shop") == 1
+
+
+@SQLITE
+def test_several_pages_joined_whatever_they_delete_are_noticed(shops: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync, "joined", lambda pages: replace(joined(pages), gone=[*chain(*(p.gone for p in pages))]))
+    monkeypatch.setattr(sync, "goes_on", lambda page: page.more)
+    monkeypatch.setattr(sync, "pull", back_again)
+    assert pulled() == [False]
+    assert mirror.count("ws", "shop") == 0
 
 
 @SQLITE
@@ -205,10 +260,10 @@ def test_poison_is_stopped_with_its_cause_and_others_go_on(
     install(platform, "poison")
     real = sync.pull
 
-    def poisoned(turn: turns.Turn, at: datetime) -> Batch:
+    def poisoned(turn: turns.Turn, cursor: str, at: datetime) -> Batch:
         if turn.installation.id == "poison":
             raise KeyError("secret")
-        return real(turn, at)
+        return real(turn, cursor, at)
 
     monkeypatch.setattr(sync, "pull", poisoned)
     KIND.wanted(now())

@@ -166,7 +166,7 @@ def test_another_source_and_another_workspace_are_left_alone(mine: PeopleDirecto
 
 
 def test_an_order_that_does_not_lift_is_noticed(mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "recall", lambda *anything: None)
+    monkeypatch.setattr(keeping, "recall", lambda *anything: {})
     with pytest.raises(AssertionError):
         test_an_order_lifts_its_person(mine)
 
