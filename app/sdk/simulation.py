@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -140,6 +140,10 @@ class Simulator:
         """Fresh secrets for one sandbox, as JSON values."""
         return {}
 
+    def beside(self, keys: Mapping[str, Any]) -> Simulator:
+        """Another customer of the same platform, with ``keys`` of its own; override it where they share a state."""
+        return type(self)(self.host, {**self.keys, **keys}, self.home)
+
     def settings(self) -> dict[str, Any]:
         """What ``CONNECTORS.<name>`` must hold for a host to trust this simulator."""
         return {}
@@ -208,6 +212,10 @@ def handler(answer: Callable[[Call], Reply]) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply = answer(Call(self.command, path, query, headers, body))
+            with suppress(ConnectionError):  # a host that waited long enough has hung up
+                self.write(reply)
+
+        def write(self, reply: Reply) -> None:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)

@@ -136,6 +136,12 @@ class Simulator(simulation.Simulator):
         jwt_key, secret = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
         return {"crm_code": "stallholder", "secret": secret, "jwt_key": jwt_key, "account_id": account}
 
+    def beside(self, keys: Mapping[str, Any]) -> Simulator:
+        """Another account: there is one API for all of them."""
+        other = type(self)(self.host, {**self.keys, **keys}, self.home)
+        other.connections, other.used, other.lock = self.connections, self.used, self.lock
+        return other
+
     @property
     def developer_key(self) -> str:
         """The partner's own API key."""
@@ -144,7 +150,8 @@ class Simulator(simulation.Simulator):
     @property
     def api_key(self) -> str:
         """The API key of the living connection; empty when there is none."""
-        return next(reversed(self.connections), "")
+        mine = [key for key, held in self.connections.items() if held.account == str(self.keys["account_id"])]
+        return mine[-1] if mine else ""
 
     @property
     def connection(self) -> Connection:
@@ -306,7 +313,8 @@ class Simulator(simulation.Simulator):
             if not account or state in self.used:
                 return failed(400, "INVALID_STATE")
             self.used.add(state)
-            self.connections = {key: held for key, held in self.connections.items() if held.account != account}
+            for former in [key for key, held in self.connections.items() if held.account == account]:
+                del self.connections[former]
             key = secrets.token_hex(16)
             self.connections[key] = Connection(account, str(crm_key), str(body["name"]))
         return told({"data": key})

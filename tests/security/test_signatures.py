@@ -14,7 +14,7 @@ from effects import changed, effects
 from genuine import genuine as at_random
 from genuine import text
 from messages import CARRIERS, Message, callback, deliver, hint, posted, read, register, state, upgates
-from mutations import mutated, spellings, systematic
+from mutations import mutated, systematic
 from sqlalchemy import select
 from tenants import Host, Tenant
 from wire import judge
@@ -23,6 +23,7 @@ from app.core.database import reading
 from app.core.installations import InstallationsOf
 from app.core.models import InstallationRow
 from app.sdk import Installation, Unverified, hmac_hex
+from app.sdk.testing.mutations import spellings
 from tests.security.unguarded import unguarded
 
 # Composed, decomposed and compatible characters: each of the four normal forms would change it.

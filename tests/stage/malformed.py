@@ -7,9 +7,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from messages import APART, Message
-from nonsense import BEARERS, BODIES, DEEP, HUGE, LANGUAGES, LONG, QUERIES, STATES, TEXTS, TYPES, WRONG_TYPES
 
 from app.sdk.simulation import Outgoing
+from app.sdk.testing.nonsense import (
+    BEARERS,
+    BODIES,
+    DEEP,
+    HUGE,
+    LANGUAGES,
+    LONG,
+    QUERIES,
+    STATES,
+    TEXTS,
+    TYPES,
+    WRONG_TYPES,
+)
 
 
 def malformed(messages: Sequence[Message], count: int, seed: int) -> Iterator[tuple[Message, str, Outgoing]]:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from app import create_app
 from app.core.database import db
 from app.core.migrate import migrate
 from app.core.registry import discover, load
+from app.kit.host import toml
 from app.sdk.simulation import Call, Reply, serving
 
 NAMES = ("retailcrm", "wazzup", "upgates", "orlo")
@@ -139,16 +140,6 @@ class Stage:
         """What the operator sees."""
         found: list[dict[str, Any]] = json.loads(self.cli("installations", "list", "--json").stdout)
         return found
-
-
-def toml(settings: Mapping[str, Any], path: str = "") -> str:
-    """Settings as TOML: values first, tables after."""
-    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items() if not isinstance(value, Mapping)]
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            dotted = f"{path}.{key}" if path else key
-            lines += ["", f"[{dotted}]", toml(value, dotted)]
-    return "\n".join(lines)
 
 
 @contextmanager

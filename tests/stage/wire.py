@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from flask import Flask
 
+from app.kit.wire import answered, environ_of
 from app.sdk.simulation import Outgoing
 
 
@@ -58,43 +56,7 @@ class Verdict:
 
 def ask(app: Flask, outgoing: Outgoing) -> Got:
     """Send one request as a WSGI server would hand it over, byte for byte."""
-    path, _, query = outgoing.path.partition("?")
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": outgoing.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-        "QUERY_STRING": query.encode("utf-8", "surrogatepass").decode("latin-1"),
-        "SERVER_NAME": "127.0.0.1",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "CONTENT_LENGTH": str(len(outgoing.body)),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(outgoing.body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    for name, value in outgoing.headers.items():
-        key = name.upper().replace("-", "_")
-        environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value.encode("utf-8", "surrogatepass").decode(
-            "latin-1"
-        )
-    return answered(app, environ)
-
-
-def answered(app: Flask, environ: dict[str, Any]) -> Got:
-    """The app's answer to one WSGI environment."""
-    begun: list[Any] = []
-    chunks = app.wsgi_app(
-        environ, lambda status, headers, exc_info=None: begun.append((status, headers)) or begun.append
-    )
-    body = b"".join(chunks)
-    if hasattr(chunks, "close"):
-        chunks.close()
-    status, headers = begun[0]
-    return Got(int(status.split()[0]), dict(headers), body)
+    return Got(*answered(app, environ_of(outgoing)))
 
 
 def judge(app: Flask, requests: Iterable[tuple[str, Outgoing]]) -> Verdict:
