@@ -151,7 +151,7 @@ class Simulator(simulation.Simulator):
     def api_key(self) -> str:
         """The API key of the living connection; empty when there is none."""
         mine = [key for key, held in self.connections.items() if held.account == str(self.keys["account_id"])]
-        return mine[-1] if mine else ""
+        return next(reversed(mine or list(self.connections)), "")
 
     @property
     def connection(self) -> Connection:

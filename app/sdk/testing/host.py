@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..manifest import Manifest
+from ..people import Person
 from ..simulation import Outgoing, Simulator
-from ..values import Person, Setting
+from ..values import Setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ..manifest import Action, Manifest
+from ..people import Order, Person
 from ..simulation import Call, Outgoing, Reply, Simulator, serving
-from ..values import Order, Person
 from .findings import Broken, told
 from .forms import Form
 from .host import Got, Host, Hosting, Subject

@@ -6,8 +6,8 @@ import base64
 from collections.abc import Iterator
 from urllib.parse import quote
 
+from ...people import Person
 from ...simulation import Outgoing
-from ...values import Person
 from ..case import Case, served
 from ..findings import Broken
 from ..market import Market
