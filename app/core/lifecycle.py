@@ -131,6 +131,7 @@ def register(
     describe(row, registration, now)
     if not is_waiting(session, row.id):
         row.address, row.connected_at = registration.address, now
+        row.probe_at, row.probes = None, 0  # whatever was in doubt were the former credentials
     return row.id
 
 

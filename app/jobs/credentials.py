@@ -125,16 +125,17 @@ def limits_of(connector: Connector) -> Limits:
     return connector.manifest.limits if connector.manifest else Limits()
 
 
+def in_question(row: InstallationRow) -> tuple[object, ...]:
+    """What a probe's answer is about."""
+    return row.state, row.uninstall_at, row.issued_at, row.connected_at
+
+
 def decide(asked: InstallationRow, health: Health, now: datetime) -> None:
     """Store what a probe means for the state in which it was asked; an answer that was overtaken means nothing."""
     id = asked.id
     with writing() as session:
         row = session.get(InstallationRow, id)
-        if row is None or (row.state, row.uninstall_at, row.issued_at) != (
-            asked.state,
-            asked.uninstall_at,
-            asked.issued_at,
-        ):
+        if row is None or in_question(row) != in_question(asked):
             return
         log.info("probe.answered", connector=row.connector, installation=id, state=row.state, kind=health)
         row.probed_at, row.health = now, health

@@ -23,7 +23,6 @@ from app.jobs.kinds import Run
 from app.people import turns
 from app.people.sync_state import LIVE, STOPPED, SUBSCRIBE, SyncRow
 from app.people.turns import Overtaken, Turn, WrongResult
-from app.sdk import State
 from app.sdk.manifest import Manifest
 
 log = structlog.get_logger()
@@ -68,15 +67,10 @@ def hurry(now: datetime) -> None:
     """Bring forward those whose installation was connected again: what was subscribed before may be gone."""
     resting = (SyncRow.kind == SUBSCRIBE, SyncRow.state != STOPPED, SyncRow.failures == 0, SyncRow.next_at > now)
     with reading() as session:
-        made_for = {
-            id: cursor
-            for id, cursor in session.execute(select(SyncRow.installation_id, SyncRow.cursor).where(*resting))
-        }
-        active = (InstallationRow.state == State.ACTIVE, InstallationRow.id.in_(made_for))
-        rows = (
-            session.execute(select(InstallationRow.id, InstallationRow.connected_at).where(*active)) if made_for else ()
-        )
-        again = [id for id, connected_at in rows if told(connected_at) != made_for[id]]
+        rows = session.execute(select(SyncRow.installation_id, SyncRow.cursor).where(*resting))
+        made_for = {id: cursor for id, cursor in rows}
+    served = turns.served_with(SUBSCRIBE) if made_for else {}
+    again = [id for id, one in served.items() if id in made_for and told(one.connected_at) != made_for[id]]
     if again:
         with writing() as session:
             for id in again:

@@ -66,6 +66,7 @@ class Served:
     workspace: str
     connector: str
     changed_at: datetime
+    connected_at: datetime | None
 
 
 def due(kind: str, now: datetime) -> list[Run]:
@@ -85,11 +86,12 @@ def due(kind: str, now: datetime) -> list[Run]:
 def served_with(hook: str) -> dict[str, Served]:
     """The active installations whose connector implements the hook."""
     names = [one.name for one in services().registry if one.serving and one.implements(hook)]
-    columns = (InstallationRow.id, InstallationRow.workspace_id, InstallationRow.connector, InstallationRow.updated_at)
+    row = InstallationRow
+    columns = (row.id, row.workspace_id, row.connector, row.updated_at, row.connected_at)
     active = (InstallationRow.state == State.ACTIVE, InstallationRow.connector.in_(names))
     with reading() as session:
         rows = session.execute(select(*columns).where(*active)).all() if names else []
-    return {id: Served(workspace or "", connector, changed) for id, workspace, connector, changed in rows}
+    return {id: Served(workspace or "", name, changed, connected) for id, workspace, name, changed, connected in rows}
 
 
 def is_news(row: SyncRow | None, served: Served) -> bool:
