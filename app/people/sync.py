@@ -99,7 +99,7 @@ def pull_some(turn: Turn, now: datetime) -> tuple[Batch, Exception | None]:
 
 def goes_on(page: Batch) -> bool:
     """Whether the next page may be joined: what a page deletes or merges must not touch what comes after it."""
-    return page.more and not (page.moved or page.gone or page.merged)
+    return page.more and not (page.moved or page.gone or page.gone_orders or page.merged)
 
 
 def joined(pages: Sequence[Batch]) -> Batch:
