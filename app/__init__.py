@@ -7,7 +7,21 @@ from pathlib import Path
 from flask import Flask
 
 from app import pages, people, sandbox
-from app.core import config, database, headers, health, logs, metrics, outbound, registry, seal, services, web
+from app.core import (
+    config,
+    database,
+    headers,
+    health,
+    loading,
+    logs,
+    metrics,
+    nodes,
+    outbound,
+    seal,
+    services,
+    sources,
+    web,
+)
 
 
 def create_app(instance: Path | None = None) -> Flask:
@@ -18,7 +32,7 @@ def create_app(instance: Path | None = None) -> Flask:
     logs.configure()
     folder = instance or config.instance_folder()
     settings = config.load_host(folder)
-    connectors = registry.load(registry.discover(settings["PLUGINS"]))
+    connectors = loading.load(sources.discover(settings["PLUGINS"]))
     config.configure(connectors, settings["CONNECTORS"], lenient=settings["DEMO"])
 
     app = Flask("app", instance_path=str(folder))
@@ -30,6 +44,6 @@ def create_app(instance: Path | None = None) -> Flask:
         outgate=outbound.Outgate(settings["OUTBOUND_ALLOW"]),
         demo=settings["DEMO"],
     )
-    for part in (database, headers, web, health, metrics, people, pages, sandbox):
+    for part in (database, headers, web, nodes, health, metrics, people, pages, sandbox):
         part.init_app(app)
     return app

@@ -19,7 +19,8 @@ from types import ModuleType
 import pytest
 
 import app.sdk
-from app.core.registry import discover, load
+from app.core.loading import load
+from app.core.sources import discover
 from app.sdk import hookspecs
 from app.sdk.testing.imports import foreign
 

@@ -13,7 +13,8 @@ from flask.cli import ScriptInfo
 from app import create_app
 from app.cli import main
 from app.core.config import HOST_SETTINGS
-from app.core.registry import discover, load
+from app.core.loading import load
+from app.core.sources import discover
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

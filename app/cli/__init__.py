@@ -12,8 +12,9 @@ from app import create_app
 from app.cli import connectors, doctor, installations, people, simulate, workspaces
 from app.cli import host as running
 from app.cli.failures import told_in_one_line
-from app.core.registry import discover, load
+from app.core.loading import load
 from app.core.services import services
+from app.core.sources import discover
 from app.sdk import Command
 
 

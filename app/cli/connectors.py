@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 from flask.cli import with_appcontext
 
+from app.cli.check import show_against
 from app.cli.failures import told_in_one_line
 from app.cli.new import new_connector
 from app.cli.output import as_json, show_one, show_rows
 from app.core.calls import LinksOf
 from app.core.registry import Connector
 from app.core.services import Services, services
+from app.sdk.spec import CURRENT
 
 KEY_PLACE = "<key>"
 
@@ -18,13 +20,6 @@ KEY_PLACE = "<key>"
 def links_of(host: Services, connector: str) -> LinksOf:
     """Addresses of a connector."""
     return LinksOf(host.public_url, connector, {})
-
-
-def state_of(connector: Connector) -> str:
-    """In a word."""
-    if connector.fault:
-        return "quarantined"
-    return "serving" if connector.enabled else "not configured"
 
 
 @click.group("connectors")
@@ -42,11 +37,11 @@ def list_connectors(json_wanted: bool) -> None:
         {
             "name": found.name,
             "title": found.manifest.title if found.manifest else "",
-            "state": state_of(found),
+            "state": found.state,
             "origin": found.source.origin,
-            "fault": found.fault or missing_settings(found),
+            "fault": found.fault or missing_settings(found) or "; ".join(found.advice),
         }
-        for found in services().registry
+        for found in (*services().registry, *services().registry.claimants)
     ]
     show_rows(rows, ("name", "title", "state", "fault"), json_wanted)
 
@@ -69,10 +64,8 @@ def missing_settings(connector: Connector) -> str:
 def show_connector(name: str, json_wanted: bool) -> None:
     """The addresses and values to paste into the platform's partner cabinet."""
     host = services()
-    found = next((connector for connector in host.registry if connector.name == name), None)
-    if found is None:
-        raise click.ClickException(f"there is no connector {name!r}; see `stallholder connectors list`")
-    sheet: dict[str, object] = {"name": name, "state": state_of(found)}
+    found = connector_named(name)
+    sheet: dict[str, object] = {"name": name, "state": found.state}
     if found.fault:
         sheet["fault"] = found.fault
     if found.manifest is not None:
@@ -82,6 +75,24 @@ def show_connector(name: str, json_wanted: bool) -> None:
         show_one(sheet, True)
     else:
         tell(sheet)
+
+
+def connector_named(name: str) -> Connector:
+    """The connector of that name, whatever its state."""
+    found = next((connector for connector in services().registry if connector.name == name), None)
+    if found is None:
+        raise click.ClickException(f"there is no connector {name!r}; see `stallholder connectors list`")
+    return found
+
+
+@connectors.command("check")
+@click.argument("name")
+@click.option("--against", type=int, default=CURRENT, show_default=True, help="A version of the spec.")
+@with_appcontext
+@told_in_one_line
+def check_connector(name: str, against: int) -> None:
+    """What a version of the spec would break in a connector."""
+    show_against(connector_named(name), against)
 
 
 def pasted(host: Services, connector: Connector) -> dict[str, str]:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.failures import told_in_one_line
 from app.cli.output import as_json, show_rows
-from app.core import config, health
+from app.core import config, health, nodes
 from app.core.database import db, reading
 from app.core.migrate import pending
 from app.core.models import DataKeyRow, InstallationRow
@@ -109,12 +109,12 @@ def worker() -> Iterator[Finding]:
 
 def connectors() -> Iterator[Finding]:
     """Which serve, which are in quarantine, which lack settings."""
-    for connector in services().registry:
+    for connector in (*services().registry, *services().registry.claimants):
         name = f"connector {connector.name}"
         if connector.fault:
             yield Finding(name, f"quarantined: {connector.fault}", "mend or remove the connector, then restart")
         else:
-            yield Finding(name, "serving" if connector.enabled else "not configured")
+            yield Finding(name, "; ".join((connector.state, *connector.advice)))
 
 
 def public_address() -> Iterator[Finding]:
@@ -132,6 +132,12 @@ def public_address() -> Iterator[Finding]:
     )
 
 
+def unlike_nodes() -> Iterator[Finding]:
+    """Every node has the same connectors."""
+    for line in nodes.differences(datetime.now(UTC)):
+        yield Finding("nodes", line, "install the same connectors on every machine, then restart them")
+
+
 def alarms() -> Iterator[Finding]:
     """What the worker wants a person to look at."""
     with reading() as session:
@@ -141,5 +147,5 @@ def alarms() -> Iterator[Finding]:
         yield Finding("demo mode", "on: sandbox keys are trusted, on loopback only")
 
 
-OF_THE_DATABASE = (keys, clock, worker, alarms)
+OF_THE_DATABASE = (keys, clock, worker, unlike_nodes, alarms)
 COMMANDS = (doctor,)

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from app.cli.scaffold.package import ACTIONS, LANGUAGES, PROOFS, Wish, files_of
-from app.core.registry import RESERVED, discover
+from app.core.loading import RESERVED
+from app.core.sources import discover
 from app.sdk.manifest import NAME
 
 ACTION = click.Choice(ACTIONS)

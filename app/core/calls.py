@@ -56,6 +56,7 @@ class Calls:
         self.action = action
         self.at = at
         self.language = ""
+        self.customer = ""
         self.outbound = host.outgate.within(action.deadline)
         self.installations = InstallationsOf(connector.name, host.ring, at)
 
@@ -108,7 +109,7 @@ class Calls:
             raise
         except Exception as error:
             log.exception("hook.crashed", connector=self.connector.name, hook=hook)
-            self.connector.crashed()
+            self.connector.crashed(self.customer)
             raise Crashed("hook_crashed") from error
 
     def shown(self, value: Any) -> Result:
@@ -120,5 +121,5 @@ class Calls:
         if isinstance(value, kind):
             return value
         log.error("hook.wrong_result", connector=self.connector.name, kind=type(value).__name__)
-        self.connector.crashed()
+        self.connector.crashed(self.customer)
         raise Crashed("wrong_result")

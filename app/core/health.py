@@ -8,6 +8,7 @@ from flask import Blueprint, Flask, Response, jsonify
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core import nodes
 from app.core.database import reading
 from app.core.models import HeartbeatRow
 from app.core.services import services
@@ -29,8 +30,16 @@ def readyz() -> tuple[Response, int]:
     serving = [connector.name for connector in services().registry if connector.serving]
     reasons = database_and_worker() + ([] if serving else ["connectors: none is serving"])
     body: dict[str, object] = {"status": "not ready" if reasons else "ready", "reasons": reasons}
-    body |= {"connectors": {"serving": serving, "quarantined": sorted(faults)}}
+    body |= {"connectors": {"serving": serving, "quarantined": sorted(faults)}, "nodes": unlike_nodes()}
     return jsonify(body), 503 if reasons else 200
+
+
+def unlike_nodes() -> list[str]:
+    """Which node lacks which connector; that alone does not make this one unready."""
+    try:
+        return nodes.differences(datetime.now(UTC))
+    except SQLAlchemyError:
+        return []
 
 
 def database_and_worker() -> list[str]:

@@ -223,3 +223,13 @@ class HeartbeatRow(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class NodeRow(Base):
+    """One process that serves, and the connectors that it has: ``connectors`` is JSON, name to version and state."""
+
+    __tablename__ = "node"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    connectors: Mapped[str] = mapped_column(Text)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)

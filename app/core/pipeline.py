@@ -58,7 +58,7 @@ class Request(Calls):
             "webhook": self.webhook,
         }
         result = acts[self.action.hook](claims, workspace)
-        self.connector.crashes = 0
+        self.connector.worked()
         return result
 
     def install(self, claims: Claims, workspace: str | None) -> Result:
@@ -252,7 +252,7 @@ class Request(Calls):
 
     def verified(self, claims: Claims, installation: Installation | None) -> Verified:
         """The proof that the pipeline was here."""
-        tenant = claims.tenant or (installation.tenant if installation else "")
+        self.customer = tenant = claims.tenant or (installation.tenant if installation else "")
         return Verified(
             connector=self.connector.name,
             action=self.action.name,

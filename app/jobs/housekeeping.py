@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import ColumnElement, delete, select
 
 from app.core import lifecycle, messages, tickets
@@ -19,9 +21,12 @@ from app.core.models import (
     SessionRow,
     TicketRow,
 )
+from app.core.registry import Connector
 from app.core.services import services
-from app.sdk import State
+from app.sdk import Document, State
 from app.sdk.values import HINT
+
+log = structlog.get_logger()
 
 DEADLINE = 10.0
 # A reservation is settled within its lease; one this old belongs to a process that died.
@@ -35,8 +40,18 @@ def refresh_documents(now: datetime) -> None:
     host = services()
     for connector in host.registry:
         if connector.serving and connector.implements("documents"):
-            for document in stale(connector.call("documents", settings=connector.settings) or (), now):
+            for document in stale(documents_of(connector), now):
                 DocumentStore(host.outgate.within(DEADLINE), now).renew(document)
+
+
+def documents_of(connector: Connector) -> Sequence[Document]:
+    """What the connector relies on; none where its code fails, so that the others' stay fresh."""
+    try:
+        told = tuple(connector.call("documents", settings=connector.settings) or ())
+    except Exception:
+        log.exception("documents.crashed", connector=connector.name)
+        return ()
+    return told if all(isinstance(one, Document) for one in told) else ()
 
 
 def purge(now: datetime) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from flask import Flask, current_app
 
+from app.core import nodes
 from app.core.services import services
 from app.jobs import credentials, heartbeats, housekeeping, live
 from app.jobs.dispatcher import Dispatcher
@@ -33,7 +34,7 @@ TIDY = timedelta(minutes=1)
 # The kernel's scale: what people wait for comes first.
 NICE = 5
 M_ARENA_MAX = -8
-DUTIES = (live.schedule, credentials.probe_due, housekeeping.refresh_documents, housekeeping.purge)
+DUTIES = (nodes.note, live.schedule, credentials.probe_due, housekeeping.refresh_documents, housekeeping.purge)
 
 
 def work() -> None:

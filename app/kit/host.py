@@ -28,12 +28,14 @@ from app.core.calls import LinksOf
 from app.core.database import db, reading, writing
 from app.core.documents import DocumentStore
 from app.core.installations import InstallationsOf, credential, link_digest, to_installation
+from app.core.loading import load
 from app.core.migrate import migrate
 from app.core.models import CredentialRow, InstallationRow, LinkRow
 from app.core.pipeline import Request
-from app.core.registry import Connector, Source, discover, in_folder, load
+from app.core.registry import Connector
 from app.core.seal import new_token
 from app.core.services import EXTENSION, Services
+from app.core.sources import Source, discover, in_folder
 from app.kit.ledger import rows
 from app.kit.wire import answered, environ_of
 from app.sdk import Answer, Claims, Person

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from app.core.registry import Connector, Registry, discover, load
+from app.core.loading import load
+from app.core.registry import Connector, Registry
+from app.core.sources import discover
 
 log = structlog.get_logger()
 

@@ -13,8 +13,8 @@ from typing import Any
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from .promises import LEVELS, Proof, ProofSchema, Weakness, WeaknessSchema, to_proof, to_weakness
+from .spec import read_versions
 
-SPEC = 1
 NAME = re.compile(r"[a-z][a-z0-9_]{1,31}")
 
 
@@ -74,6 +74,7 @@ class Manifest:
     name: str
     title: str
     actions: Mapping[str, Action]
+    spec: range = range(1, 2)
     refusal: RefusalShape = RefusalShape()
     enabled: bool = True
     languages: tuple[str, ...] = ("en",)
@@ -105,6 +106,16 @@ class StatusField(fields.Field[Any]):
         if not all(isinstance(number, int) and 200 <= number <= 599 for number in numbers):
             raise ValidationError("a status, or a table of statuses, between 200 and 599")
         return value
+
+
+class VersionsField(fields.Field[Any]):
+    """The versions of the spec that a connector was written for."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        try:
+            return read_versions(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
 
 
 class RefusalSchema(Schema):
@@ -153,7 +164,7 @@ class SubscriptionSchema(Schema):
 
 
 class ManifestSchema(Schema):
-    spec = fields.Integer(required=True, validate=validate.Equal(SPEC))
+    spec = VersionsField(required=True)
     title = fields.String(required=True)
     enabled = fields.Boolean()
     languages = fields.List(fields.String(), validate=validate.Length(min=1))
@@ -193,6 +204,7 @@ def to_manifest(name: str, data: dict[str, Any]) -> Manifest:
         name=name,
         title=data["title"],
         actions={key: to_action(key, value, general) for key, value in data["actions"].items()},
+        spec=data["spec"],
         refusal=RefusalShape(**general),
         enabled=data.get("enabled", True),
         languages=tuple(data.get("languages", ["en"])),

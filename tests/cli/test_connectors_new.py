@@ -21,7 +21,7 @@ from stage import Stage, serving_here
 from app.cli import main
 from app.cli.scaffold.package import ACTIONS, LANGUAGES, PROOFS, Wish, files_of
 from app.core.pipeline import Request
-from app.core.registry import GROUP
+from app.core.sources import GROUP
 from app.sdk import Answer, Claims
 from app.sdk.simulation import Outgoing
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -15,11 +17,14 @@ import pytest
 import requests
 from stage import NAMES, Stage, serving_here
 
-from app.core import registry
+from app.core import loading
+from app.core.loading import RESERVED, load
 from app.core.pipeline import Request
-from app.core.registry import CRASHES_BEFORE_QUARANTINE, Connector, Registry, discover, load
+from app.core.registry import CRASHES_BEFORE_QUARANTINE, CUSTOMERS_BEFORE_QUARANTINE, Connector, Registry
 from app.core.services import Services
+from app.core.sources import GROUP, discover
 from app.sdk import Answer, Claims, hookspecs
+from app.sdk.manifest import NAME
 
 MANIFEST = """
 spec = 1
@@ -64,7 +69,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "raises": (CODE + "\nraise RuntimeError('at import')", MANIFEST, "at import"),
     "exits": (CODE + "\nraise SystemExit(3)", MANIFEST, "SystemExit"),
     "unparsable": ("def verify(:", MANIFEST, "SyntaxError"),
-    "needs_more": ("import no_such_library", MANIFEST, "no_such_library"),
+    "needs_more": ("import no_such_library", MANIFEST, "it needs no_such_library, which is not installed here"),
     "misspelt": (CODE + "\n@hookimpl\ndef serch(verified):\n    pass", MANIFEST, "serch"),
     "wrong_argument": (CODE.replace("verify(request)", "verify(reqest)"), MANIFEST, "reqest"),
     "no_verify": (
@@ -78,19 +83,29 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "no_manifest": (CODE, "", "connector.toml"),
     "no_toml": (CODE, "spec = ", "connector.toml"),
     "unknown_key": (CODE, MANIFEST + "\n[extra]\nx = 1\n", "extra"),
-    "other_spec": (CODE, MANIFEST.replace("spec = 1", "spec = 2"), "spec"),
+    "other_spec": (
+        CODE,
+        MANIFEST.replace("spec = 1", "spec = 9"),
+        "version 9 of the spec; this host serves 1: upgrade",
+    ),
+    "no_version": (CODE, MANIFEST.replace("spec = 1", 'spec = "one"'), "write the version"),
+    "needs_late": (CODE + "\n\n@hookimpl\ndef settings():\n    import no_such_library", MANIFEST, "not installed here"),
     "bad_method": (CODE, MANIFEST.replace('["GET"]', '["DELETE"]', 1), "methods"),
     "bad_hook": (CODE, MANIFEST.replace('hook = "open"', 'hook = "opne"'), "hook"),
     "bad_status": (CODE, MANIFEST.replace("523", "1000"), "status"),
 }
-UNREADABLE = ("no_manifest", "no_toml", "unknown_key", "other_spec", "bad_method", "bad_hook", "bad_status")
+UNREADABLE = ("no_manifest", "no_toml", "unknown_key", "no_version", "bad_method", "bad_hook", "bad_status")
 SHADOWS = ("account", "console", "sandbox", "static", "api", "healthz", "readyz", "metrics")
 MISNAMED = ("Fairground", "x", "fair-ground", "2fair", "fair.ground")
 CRASHES = (
-    CODE.replace('Answer.json({"name": __name__})', "1 / 0").replace(
-        "return Answer.json({})", "return answer(verified)"
-    )
+    CODE.replace('Answer.json({"name": __name__})', "1 / 0")
+    .replace("return Answer.json({})", "return answer(verified)")
+    .replace('fields={"how": request.query.decode()}', "**asked(request.query.decode())")
     + """
+
+def asked(query):
+    how, _, shop = query.partition("&")
+    return {"fields": {"how": how}, "tenant": shop}
 
 def answer(verified):
     return {"crash": lambda: 1 / 0, "nothing": lambda: None}.get(verified.fields["how"], lambda: Answer.json({}))()
@@ -162,7 +177,7 @@ def distribution(folder: Path, entry: str) -> Path:
     info = folder / "fair_dist-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fair-dist\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\nfairground = {entry}\n")
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\nfairground = {entry}\n")
     return folder
 
 
@@ -172,7 +187,7 @@ def test_an_installed_distribution_is_found(tmp_path: Path, monkeypatch: pytest.
     for folder in list(Path(*module.split(".")).parents)[:-1]:
         (tmp_path / folder / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert [entry.name for entry in importlib.metadata.entry_points(group=registry.GROUP)] == ["fairground"]
+    assert [entry.name for entry in importlib.metadata.entry_points(group=GROUP)] == ["fairground"]
     found = known(load(discover()), "fairground")
     assert found.serving, found.fault
     assert (found.source.origin, found.call("describe").body) == ("fair-dist", f'{{"name": "{module}"}}'.encode())
@@ -217,6 +232,24 @@ def test_two_that_claim_one_name_are_both_refused(tmp_path: Path) -> None:
     assert all(known(found, shipped).serving for shipped in NAMES)
 
 
+@pytest.mark.parametrize("module", ["fair_package", "fair_module"], ids=["gone", "no-package"])
+def test_a_distribution_without_its_package_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    distribution(tmp_path, module)
+    (tmp_path / "fair_module.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "is not there; install fair-dist again" in known(load(discover()), "fairground").fault
+
+
+def test_the_hosts_own_paths_are_reserved(stage: Stage) -> None:
+    """Whatever the host serves below its root, no connector can be called so."""
+    assert stage.app is not None
+    words = {rule.rule.strip("/").partition("/")[0] for rule in stage.app.url_map.iter_rules()}
+    assert {word for word in words if NAME.fullmatch(word)} <= RESERVED
+    assert {"account", "healthz"} <= words
+
+
 def test_nobody_answers_for_another(tmp_path: Path) -> None:
     """One plugin manager for each: a hook is called in the connector that was asked, and in no other."""
     for name in ("fairground", "market_hall"):
@@ -237,7 +270,7 @@ def test_one_manager_for_all_would_let_others_answer(tmp_path: Path) -> None:
     plant(tmp_path, "market_hall")
     for source in discover(str(tmp_path)):
         if source.name in ("fairground", "market_hall"):
-            manager.register(registry.import_source(source))
+            manager.register(loading.import_source(source))
     answers = manager.hook.describe(settings={}, links=None)
     assert b"market_hall" in answers.body
 
@@ -352,16 +385,31 @@ def test_readiness_names_those_in_quarantine_and_is_not_lost_by_them(get: Callab
 
 
 @pytest.mark.parametrize("sabotaged", NAMES)
-def test_a_shipped_name_claimed_by_a_stranger_stops_that_one_alone(tmp_path: Path, sabotaged: str) -> None:
-    """The stranger never answers in its place: not even with the address of the one that it would like to be."""
-    plant(tmp_path / "plugins", sabotaged)
+def test_a_shipped_name_claimed_by_a_stranger_stays_the_shipped_ones(tmp_path: Path, sabotaged: str) -> None:
+    """The stranger never answers in its place, does not stop it, and is told of."""
+    plant(tmp_path / "plugins", sabotaged, f"raise RuntimeError('{sabotaged} ran')")
     with ExitStack() as stack:
         stage = Stage(tmp_path / "instance", stack, PLUGINS=str(tmp_path / "plugins"))
         stack.enter_context(serving_here(stage))
         assert stage.app is not None
-        assert answering(stage, stage.app.extensions["stallholder"]) == set(NAMES) - {sabotaged}
-        response = stage.simulators[sabotaged].play(GENUINE[sabotaged])[1]
-        assert "oops" not in response.text
+        assert answering(stage, stage.app.extensions["stallholder"]) == set(NAMES)
+        [claimant] = stage.app.extensions["stallholder"].registry.claimants
+        assert "two connectors claim this name" in claimant.fault
+        rows = json.loads(stage.cli("connectors", "list", "--json").stdout)
+        assert [row["state"] for row in rows if row["name"] == sabotaged] == ["serving", "quarantined"]
+
+
+def test_a_connector_that_hangs_at_import_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "LONGEST_LOAD", 0.2)
+    release = threading.Event()
+    monkeypatch.setattr(loading, "hanging_until", release, raising=False)
+    plant(tmp_path, "hangs", "from app.core import loading\nloading.hanging_until.wait(60)\n" + CODE)
+    plant(tmp_path, "hurries")
+    found = loaded(tmp_path)
+    release.set()
+    assert "was not loaded within 0.2 seconds" in known(found, "hangs").fault
+    assert known(found, "hurries").serving
+    assert all(known(found, name).serving for name in NAMES)
 
 
 # Misbehaving later
@@ -387,32 +435,38 @@ def test_a_crash_now_and_then_is_forgiven(
     monkeypatch: pytest.MonkeyPatch, get: Callable[[str], requests.Response], services: Services, how: str
 ) -> None:
     reachable(monkeypatch)
-    for _ in range(3 * CRASHES_BEFORE_QUARANTINE):
-        assert get(f"/crashes/search?{how}").status_code == 561
-        assert get("/crashes/search?well").status_code == 200
+    for number in range(3 * CRASHES_BEFORE_QUARANTINE):
+        assert get(f"/crashes/search?{how}&shop{number}").status_code == 561
+        assert get("/crashes/search?well&shop").status_code == 200
     assert known(services.registry, "crashes").serving
+
+
+def test_one_customer_cannot_switch_a_connector_off(
+    monkeypatch: pytest.MonkeyPatch, get: Callable[[str], requests.Response], services: Services
+) -> None:
+    """Nor can a few, however often; nor somebody who is no customer yet."""
+    reachable(monkeypatch)
+    for number in range(3 * CRASHES_BEFORE_QUARANTINE):
+        few = number % (CUSTOMERS_BEFORE_QUARANTINE - 1)
+        assert get(f"/crashes/search?crash&shop{few}").status_code == 561
+        assert get("/crashes/search?crash&").status_code == 561
+        assert get("/describes/config").status_code == 561
+    assert known(services.registry, "crashes").serving
+    assert known(services.registry, "describes").serving
 
 
 def test_crash_upon_crash_quarantines_that_one_alone(
     monkeypatch: pytest.MonkeyPatch, crowded: Stage, get: Callable[[str], requests.Response], services: Services
 ) -> None:
     reachable(monkeypatch)
-    for _ in range(CRASHES_BEFORE_QUARANTINE):
-        assert get("/crashes/search?crash").status_code == 561
-    response = get("/crashes/search?well")
+    assert get("/crashes/search?well&shop").status_code == 200
+    for number in range(CRASHES_BEFORE_QUARANTINE):
+        assert get(f"/crashes/search?crash&shop{number % CUSTOMERS_BEFORE_QUARANTINE}").status_code == 561
+    response = get("/crashes/search?well&shop")
     assert (response.status_code, list(response.json())) == (523, ["oops"])
     assert "in a row" in known(services.registry, "crashes").fault
     assert answering(crowded, services) == set(NAMES)
     assert "crashes" in get("/readyz").json()["connectors"]["quarantined"]
-
-
-def test_a_hook_that_needs_no_proof_quarantines_too(
-    crowded: Stage, get: Callable[[str], requests.Response], services: Services
-) -> None:
-    for _ in range(CRASHES_BEFORE_QUARANTINE):
-        assert get("/describes/config").status_code == 561
-    assert get("/describes/config").status_code == 523
-    assert answering(crowded, services) == set(NAMES)
 
 
 def reachable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,12 @@ from flask.testing import FlaskClient
 from app import pages
 from app.core import database, headers, tickets, web
 from app.core.database import Base, MirrorBase, db
+from app.core.loading import load
 from app.core.outbound import Outgate
-from app.core.registry import Registry, discover, load
+from app.core.registry import Registry
 from app.core.seal import Ring
 from app.core.services import EXTENSION, Services
+from app.core.sources import discover
 from app.sdk import Person
 from tests.pages.shop import JANA, ORLO, OWN, PUBLIC_URL, Crowd, add_installation, storing
 

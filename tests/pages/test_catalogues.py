@@ -14,7 +14,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_babel import gettext, ngettext
 
-from app.core.registry import GROUP, Registry, discover, load
+from app.core.loading import load
+from app.core.registry import Registry
+from app.core.sources import GROUP, discover
 from app.pages import language
 from app.pages.language import CATALOGUES, catalogues_of
 

@@ -17,7 +17,8 @@ from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 
-from app.core.registry import discover, load
+from app.core.loading import load
+from app.core.sources import discover
 from app.pages.language import CATALOGUES, LANGUAGES
 from app.pages.messages import Unreadable, find_messages
 

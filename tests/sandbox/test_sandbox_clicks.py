@@ -10,7 +10,8 @@ import requests
 from demo import STRANGER, Demo
 from stage import wait_until
 
-from app.core.registry import discover, load
+from app.core.loading import load
+from app.core.sources import discover
 from app.sandbox import clicks
 from app.sdk.scenarios import offered
 from app.sdk.simulation import Entry, Scenario

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from stage import keys_of
 
-from app.core.registry import discover, load
+from app.core.loading import load
+from app.core.sources import discover
 from app.sdk.manifest import Manifest
 from app.sdk.promises import Proof
 from app.sdk.scenarios import called, forge, late, offered

@@ -23,10 +23,12 @@ from wire import Got
 from app.core import lifecycle, tickets
 from app.core.database import MIRROR, db, reading, writing
 from app.core.installations import InstallationsOf, credential, to_installation
+from app.core.loading import load
 from app.core.models import CredentialRow, DataKeyRow, InstallationRow, LinkRow, SessionRow, TicketRow
 from app.core.pipeline import Request
-from app.core.registry import Registry, discover, load
+from app.core.registry import Registry
 from app.core.seal import SealBroken
+from app.core.sources import discover
 from app.jobs import heartbeats, worker
 from app.pages import workspace
 from app.people import mirror

@@ -25,8 +25,9 @@ from werkzeug.serving import make_server
 
 from app import create_app
 from app.core.database import db
+from app.core.loading import load
 from app.core.migrate import migrate
-from app.core.registry import discover, load
+from app.core.sources import discover
 from app.kit.host import toml
 from app.sdk.simulation import Call, Reply, serving
 

@@ -28,6 +28,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_heartbeat")),
     )
     op.create_table(
+        "node",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("connectors", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_node")),
+    )
+    op.create_table(
         "workspace",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -281,5 +288,6 @@ def downgrade() -> None:
 
     op.drop_table("consent")
     op.drop_table("workspace")
+    op.drop_table("node")
     op.drop_table("heartbeat")
     op.drop_table("document")

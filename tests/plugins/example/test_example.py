@@ -14,7 +14,9 @@ from stage import NAMES, Stage, serving_here
 
 from app import sandbox
 from app.core.config import configure
-from app.core.registry import Connector, discover, load
+from app.core.loading import load
+from app.core.registry import Connector
+from app.core.sources import discover
 from app.sdk import Health, Installation, State
 from plugins.example import api
 
