@@ -64,7 +64,7 @@ def addresses(app: Flask, registry: Registry) -> set[str]:
     actions = {
         f"{method} {connector.name}/{action.name}"
         for connector in registry
-        if connector.manifest
+        if connector.manifest and connector.manifest.enabled
         for action in connector.manifest.actions.values()
         for method in action.methods
     }
@@ -281,7 +281,7 @@ def acting() -> list[Any]:
     return [
         pytest.param(found.name, action.name, id=f"{found.name}/{action.name}")
         for found in load(discover())
-        if found.manifest
+        if found.manifest and found.manifest.enabled
         for action in found.manifest.actions.values()
         if action.hook not in ("install", "describe")
     ]
