@@ -67,15 +67,21 @@
     $("#frame").replaceChildren(frame);
   }
 
+  // The step is done, and the one after it is the next.
   function advance(action) {
     const steps = [...document.querySelectorAll("[data-step]")];
     const at = steps.findIndex((step) => step.dataset.step === action);
     if (at < 0) return;
     steps[at].classList.add("done");
-    const next = steps[at + 1];
-    steps.forEach((step) => step.toggleAttribute("aria-current", false));
+    point(steps[at + 1]);
+  }
+
+  function point(next) {
+    document.querySelectorAll("[data-step]").forEach((step) => step.removeAttribute("aria-current"));
     if (next) next.setAttribute("aria-current", "step");
-    $("#tells").textContent = next ? entry(next.dataset.step).title : "That was the path. The small words beside each entry send it twice, late or forged.";
+    $("#tells").hidden = !next;
+    $("#end").hidden = Boolean(next);
+    if (next) $("#tells").textContent = entry(next.dataset.step).title;
   }
 
   const entry = (action) => $(`.entry[data-action="${action}"]`);
@@ -120,6 +126,8 @@
   }
 
   const first = $("[data-step]");
-  if (first) first.setAttribute("aria-current", "step");
+  if (first) point(first);
+  // What is connected already need not be connected again.
+  if (first && first.dataset.step === "install" && document.body.dataset.served === "True") advance("install");
   start();
 })();

@@ -57,11 +57,11 @@ def click(
     exchanges: list[Exchange] = []
     steps: list[list[str]] = []
     for exchange in played(manifest, simulator, entry, scenario, {**entry.changes, **changes}):
+        desk.gather(name, simulator.look.owner)
         after = witness.look(name)
         steps.append(witness.differences(before, after))
         exchanges += [exchange] if exchange else []
         before = after
-    desk.gather(name)
     calls = [f"{call.method} {call.path}" for call in simulator.calls[heard:]]
     page = page_of(exchanges[-1], simulator.host) if exchanges else ""
     hits = simulator.hits(exchanges[-1].answer) if exchanges and entry.asks else ()

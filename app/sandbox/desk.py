@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.core import lifecycle
 from app.core.database import reading, writing
@@ -85,8 +85,20 @@ def remove(name: str) -> None:
         mirror.forget(row.workspace_id or "", row.id)
 
 
-def gather(name: str) -> None:
-    """Bring the shops of a connector into the demo workspace, so that a search in another marketplace finds them."""
+def gather(name: str, owner: str) -> None:
+    """Bring the shops of a connector into the demo workspace, so that a search in another marketplace finds them.
+
+    A played shop lives at an address of this machine, which is no name to show: the operator gives it its owner's.
+    """
     workspace = demo_workspace()
     for other in sorted({row.workspace_id for row in served(name) if row.workspace_id} - {workspace}):
         merging.merge(other, workspace)
+    nameless = InstallationRow.connector == name, InstallationRow.title.startswith("127.0.0.1")
+    with reading() as session:
+        ids = session.scalars(select(InstallationRow.id).where(*nameless)).all()
+        known = session.scalar(select(func.count()).where(InstallationRow.connector == name)) or 0
+    for turn, id in enumerate(ids, start=known - len(ids) + 1):
+        with writing() as session:
+            row = session.get(InstallationRow, id)
+            if row is not None:
+                row.title = f"{owner} {turn}" if turn > 1 else owner

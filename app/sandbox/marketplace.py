@@ -82,6 +82,8 @@ class Marketplace:
         if call.headers.get("host") != self.origin.removeprefix("http://"):
             return Reply(302, b"", headers={"Location": self.origin + "/"})
         entries = [(entry, self.kinds(entry)) for entry in clicks.menu(self.simulator)]
+        titles = list(self.tabs)
+        following = titles[(titles.index(self.manifest.title) + 1) % len(titles)]
         steps = sorted((entry for entry, _ in entries if entry.step), key=lambda entry: entry.step)
         page = render_template(
             "sandbox/admin.html",
@@ -89,6 +91,7 @@ class Marketplace:
             host=self.simulator.host,
             look=self.simulator.look,
             tabs=self.tabs,
+            following=following,
             origin=self.origin,
             entries=entries,
             steps=steps,
@@ -131,7 +134,7 @@ class Marketplace:
 
     def observe(self) -> None:
         """Note what happened by itself: the worker's doing, or a person's in another tab."""
-        desk.gather(self.manifest.name)
+        desk.gather(self.manifest.name, self.simulator.look.owner)
         sight = witness.look(self.manifest.name)
         for text in witness.differences(self._seen, sight) + witness.progress(self._seen, sight):
             self._told += 1

@@ -89,7 +89,7 @@ def furnish(marketplaces: Mapping[str, Marketplace]) -> str:
                 simulator.play("install")
         else:
             desk.reconnect(name, simulator)
-        desk.gather(name)
+        desk.gather(name, simulator.look.owner)
     return workspace
 
 
