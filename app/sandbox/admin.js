@@ -5,6 +5,7 @@
   const $ = (selector) => document.querySelector(selector);
   let news = 0;
   let busy = false;
+  let awaited = "";
 
   // What the stage rendered and escaped; no script in it would run.
   const put = (place, html) => place && place.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
@@ -42,7 +43,9 @@
     put($("#wire"), told.html.wire);
     if (told.html.hits) put($("#hits"), told.html.hits);
     show(told.page, told.tab);
-    if (scenario === "genuine") advance(action);
+    // A page that waits for a person: the step is done when somebody is connected.
+    if (told.tab && document.body.dataset.served === "False") awaited = action;
+    else if (scenario === "genuine") advance(action);
   }
 
   function text(name, words) {
@@ -91,6 +94,10 @@
       const reply = await fetch(`/_now?after=${news}`);
       const told = await reply.json();
       document.body.dataset.served = told.served ? "True" : "False";
+      if (awaited && told.served) {
+        advance(awaited);
+        awaited = "";
+      }
       if (!$("#now details[open]")) put($("#now"), told.html);
       for (const [number, words] of told.news) {
         news = Math.max(news, number);
@@ -105,8 +112,10 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
-    if (button.dataset.step) entry(button.dataset.step).click();
-    else if (button.dataset.scenario) play(button.dataset.action, button.dataset.scenario, JSON.parse(button.dataset.changes || "{}"));
+    if (button.dataset.step) return entry(button.dataset.step).click();
+    document.querySelectorAll(".hits [aria-current]").forEach((hit) => hit.removeAttribute("aria-current"));
+    if (button.dataset.changes) button.setAttribute("aria-current", "true");
+    if (button.dataset.scenario) play(button.dataset.action, button.dataset.scenario, JSON.parse(button.dataset.changes || "{}"));
   });
 
   document.addEventListener("submit", (event) => {

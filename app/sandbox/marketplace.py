@@ -152,19 +152,19 @@ class Marketplace:
             return told({"problem": f"{self.manifest.title} plays {error.args[0]}"}, 404)
         try:
             asked = json.loads(call.body or b"{}")
-            with self._lock:
-                self.tick()
-                found = clicks.click(
-                    self.manifest,
-                    self.simulator,
-                    entry,
-                    Scenario(asked.get("scenario", Scenario.GENUINE)),
-                    asked.get("changes", {}),
-                )
-                self._seen = witness.look(self.manifest.name)
+            scenario = Scenario(asked.get("scenario", Scenario.GENUINE))
+            found = self.clicked(entry, scenario, asked.get("changes", {}))
         except (AttributeError, LookupError, TypeError, ValueError, requests.RequestException) as error:
             return told({"problem": f"{type(error).__name__}: {error}"}, 400)
-        return told(self.report(entry, found))
+        return told(self.report(entry, scenario, found))
+
+    def clicked(self, entry: Entry, scenario: Scenario, changes: Mapping[str, str]) -> clicks.Told:
+        """One click at a time, so that what follows it can be told as its own."""
+        with self._lock:
+            self.tick()
+            found = clicks.click(self.manifest, self.simulator, entry, scenario, changes)
+            self._seen = witness.look(self.manifest.name)
+        return found
 
     def tick(self) -> None:
         """Let the platform's clock be a second further at each click: two in one second would send the same bytes."""
@@ -173,9 +173,11 @@ class Marketplace:
         ahead = self._ticked - now
         self.simulator.clock = lambda: datetime.now(UTC) + ahead
 
-    def report(self, entry: Entry, found: clicks.Told) -> dict[str, Any]:
+    def report(self, entry: Entry, scenario: Scenario, found: clicks.Told) -> dict[str, Any]:
         """A click as JSON: for scripts as values, for the admin as rendered parts."""
         verdict = found.verdict
+        shows_hits = entry.asks and verdict.word != "refused"
+        meaning = "" if scenario is Scenario.GENUINE else MEANINGS[scenario]
         return {
             "exchanges": [one.as_table() for one in found.exchanges],
             "verdict": {
@@ -189,8 +191,8 @@ class Marketplace:
             "calls": found.calls,
             "html": {
                 "wire": self.wire(found),
-                "verdict": render_template("sandbox/verdict.html", verdict=verdict),
-                "hits": render_template("sandbox/hits.html", hits=found.hits) if entry.asks else "",
+                "verdict": render_template("sandbox/verdict.html", verdict=verdict, entry=entry, meaning=meaning),
+                "hits": render_template("sandbox/hits.html", hits=found.hits) if shows_hits else "",
             },
         }
 

@@ -46,7 +46,7 @@ def judge(
     """The verdict on a click; ``changes`` are what followed each exchange."""
     told = [change for step in changes for change in step]
     if not exchanges:
-        said = "The platform sent nothing. What the host then holds:" if told else SILENT
+        said = "It happened on the platform itself." if told else SILENT
         return Verdict("silent", True, said, told or [NOTHING])
     if scenario is Scenario.DUPLICATE:
         return repeated(manifest, exchanges, changes)
@@ -71,6 +71,11 @@ def taken(exchange: Exchange, told: Sequence[str]) -> Verdict:
 
 def accepted(exchanges: Sequence[Exchange]) -> str:
     """A genuine click that was taken."""
+    last = exchanges[-1]
+    if last.action and last.action.consent and last.sent.method == "GET":
+        return "A page is shown. Nothing is connected before a person agrees there."
+    if last.action is None or last.action.proof is None:
+        return "It needs no proof."
     return "The proof holds." if len(exchanges) == 1 else f"The proofs of all {len(exchanges)} requests hold."
 
 
@@ -92,4 +97,5 @@ def repeated(manifest: Manifest, exchanges: Sequence[Exchange], changes: Sequenc
 
 def reason(refusal: Refusal) -> str:
     """A refusal as the operator sees it."""
-    return f"Refused, since {WHY.get(refusal.kind, refusal.kind)} ({refusal.kind}: {refusal.reason})."
+    why = WHY.get(refusal.kind, "it is not right")
+    return f"{why[0].upper()}{why[1:]} ({refusal.kind}: {refusal.reason})."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +77,12 @@ class Exchange:
             *(f"{name}: {text}" for name, text in self.sent.headers.items()),
         ]
         return "\n".join([*head, "", self.text]).rstrip()
+
+    @property
+    def page_title(self) -> str:
+        """The title of a page that came back; empty for anything else."""
+        found = re.search("<title>(.*?)</title>", self.answer.text, re.DOTALL)
+        return html.unescape(found[1]) if found and "html" in self.headers.get("Content-Type", "") else ""
 
     @property
     def readable(self) -> str:

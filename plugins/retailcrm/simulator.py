@@ -42,7 +42,12 @@ MENU = (
         "The person presses Connect: the account makes an API key and hands it over with a token made of it.",
         step=1,
     ),
-    Entry("open", "Go to the account", "The person's browser posts the clientId that the host made.", step=2),
+    Entry(
+        "open",
+        "Go to the account",
+        "The person's browser posts the clientId that the host made. The platform opens a tab; here a frame shows it.",
+        step=2,
+    ),
     Entry(
         "suspend",
         "Switch the module off",
@@ -275,6 +280,10 @@ class Simulator(Platform):
         """The user connects again: the account makes a new key, and the former is dead."""
         self.keys = {**self.keys, "api_key": secrets.token_urlsafe(24)}
         return self.install()
+
+    def newcomer(self) -> None:
+        """Somebody is added to the account."""
+        self.add(firstName="Nora", lastName="Novak", email="nora.novak@example.com")
 
     def revoke(self) -> None:
         """The account's key is deleted; nobody is told."""

@@ -59,6 +59,12 @@ MENU = (
     Entry("install", "Activate the add-on", "The shop hands over its API access, signed by the platform.", step=1),
     Entry("open", "Open the add-on", "The platform asks for an address and shows it in a frame.", step=2),
     Entry("version", "Switch to version 2", "The shop agrees to a new version of the add-on."),
+    Entry(
+        "newcomer",
+        "A customer registers",
+        "The shop calls the webhook that the host made, and the host pulls the customer.",
+        silent=True,
+    ),
     Entry("uninstall", "Deactivate the add-on", "The API access is deleted, whatever the host answers.", step=3),
     Entry(
         "reinstall",
@@ -393,6 +399,11 @@ class Simulator(simulation.Simulator):
     def block(self, token: str = "") -> Outgoing:
         """The platform deactivates the add-on in a shop, and disables its access without deleting it."""
         return self.uninstall(token=token or self.keys["token"])
+
+    def newcomer(self) -> None:
+        """Somebody registers in the shop."""
+        number = self.add(firstname="Nora", surname="Nováčková")
+        self.change(number, login={"active_yn": True, "blocked_yn": False, "email": f"nora{number}@obchod.example"})
 
     def unblock(self) -> None:
         """The accesses work again, and nobody is told."""

@@ -47,7 +47,7 @@ def test_simulate_prints_the_exchange(demo: Demo, connector: str, action: str, s
     assert shown.returncode == 0, shown.stderr
     assert f"/{connector}/{action}" in shown.stdout.splitlines()[0]
     assert f"\n< {status}\n" in shown.stdout
-    assert "\n= accepted: The proof holds.\n" in shown.stdout
+    assert "\n= accepted: " in shown.stdout
 
 
 def test_simulate_sends_what_is_forged(demo: Demo) -> None:

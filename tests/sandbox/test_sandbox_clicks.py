@@ -209,6 +209,21 @@ def test_people_of_a_shop_that_a_click_connected_are_found_by_an_agent(demo: Dem
     wait_until(found)
 
 
+def test_who_registers_in_a_shop_is_found_by_an_agent(demo: Demo) -> None:
+    demo.connect("upgates")
+    demo.connect("orlo")
+    wait_until(lambda: "live since" in demo.ask("upgates", "/_now").json()["html"])
+    told = demo.play("upgates", "newcomer")
+    assert told["verdict"]["word"] == "silent"
+    wait_until(lambda: "Nora" in demo.play("orlo", "search", q="nora nov")["html"]["hits"])
+
+
+def test_what_is_refused_shows_no_people(demo: Demo) -> None:
+    demo.connect("orlo")
+    assert "data-changes" in demo.play("orlo", "search", q="anna")["html"]["hits"]
+    assert demo.play("orlo", "search", "forged", q="anna")["html"]["hits"] == ""
+
+
 def test_a_strangers_connector_has_a_tab_to_click_in(demo: Demo) -> None:
     index = requests.get(f"{demo.url}/sandbox/", timeout=10).text
     assert "Souk" in index
