@@ -38,7 +38,7 @@ def simulator(name: str) -> Any:
         "http://127.0.0.1:1", {**keys_of(platform), "key": "k" * 43, "client_id": "c" * 43}, "http://127.0.0.1:2"
     )
     made.module = {"clientId": "c" * 43}
-    made.connections = {"key": type("Held", (), {"crm_key": "b" * 43, "uri": ""})()}
+    made.connections = {"key": type("Held", (), {"account": "", "crm_key": "b" * 43, "uri": ""})()}
     return made
 
 
