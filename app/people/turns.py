@@ -71,16 +71,31 @@ class Served:
 
 def due(kind: str, now: datetime) -> list[Run]:
     """The runs of ``kind``, the hook's name, that are due, under way or not; new installations get their row."""
-    served = served_with(kind)
+    served, row = served_with(kind), SyncRow
     with reading() as session:
-        rows = {row.installation_id: row for row in session.scalars(select(SyncRow).where(SyncRow.kind == kind))}
+        ready = session.execute(
+            select(row.installation_id, row.connector, row.ticket).where(row.kind == kind, row.next_at <= now)
+        ).all()
+        news = news_of(session, kind, served)
     held = logins.held(now)
-    wake(kind, {id: one for id, one in served.items() if is_news(rows.get(id), one)}, now)
+    wake(kind, news, now)
     return [
-        Run(kind, row.connector, id, row.ticket)
-        for id, row in rows.items()
-        if id in served and row.connector not in held and row.next_at is not None and row.next_at <= now
+        Run(kind, connector, id, ticket) for id, connector, ticket in ready if id in served and connector not in held
     ]
+
+
+def news_of(session: Session, kind: str, served: Mapping[str, Served]) -> dict[str, Served]:
+    """Installations that have no row, moved to another workspace, or were connected again after they stopped."""
+    row = SyncRow
+    opened = select(row.installation_id, row.workspace_id).where(row.kind == kind)
+    ended = select(row.installation_id, row.since).where(row.kind == kind, row.state == STOPPED)
+    known = {id: workspace for id, workspace in session.execute(opened)}
+    stopped = {id: since for id, since in session.execute(ended)}
+    return {
+        id: one
+        for id, one in served.items()
+        if known.get(id) != one.workspace or (id in stopped and one.changed_at > stopped[id])
+    }
 
 
 def served_with(hook: str) -> dict[str, Served]:
@@ -92,13 +107,6 @@ def served_with(hook: str) -> dict[str, Served]:
     with reading() as session:
         rows = session.execute(select(*columns).where(*active)).all() if names else []
     return {id: Served(workspace or "", name, changed, connected) for id, workspace, name, changed, connected in rows}
-
-
-def is_news(row: SyncRow | None, served: Served) -> bool:
-    """Whether the installation has no row, moved to another workspace, or was connected again after it stopped."""
-    if row is None or row.workspace_id != served.workspace:
-        return True
-    return row.state == STOPPED and served.changed_at > row.since
 
 
 def wake(kind: str, news: Mapping[str, Served], now: datetime) -> None:

@@ -66,6 +66,7 @@ def test_a_lost_notice_of_an_uninstall_is_noticed(shop: Shop) -> None:
 def test_one_bad_answer_is_not_believed(shop: Shop) -> None:
     access, shop.box.access = shop.box.access, None
     first = look(shop)
+    assert shop.installed().state == State.ACTIVE
     shop.box.access = access
     look(shop)
     row = shop.installed()
