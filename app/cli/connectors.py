@@ -5,16 +5,18 @@ from __future__ import annotations
 import click
 from flask.cli import with_appcontext
 
-from app.cli.check import show_against
+from app.cli.check import check_connector
 from app.cli.failures import told_in_one_line
 from app.cli.new import new_connector
 from app.cli.output import as_json, show_one, show_rows
 from app.core.calls import LinksOf
 from app.core.registry import Connector
 from app.core.services import Services, services
-from app.sdk.spec import CURRENT
+from app.sdk import datasheet
+from app.sdk.datasheet import Section
 
 KEY_PLACE = "<key>"
+FORMS = ("text", "markdown", "json")
 
 
 def links_of(host: Services, connector: str) -> LinksOf:
@@ -58,23 +60,53 @@ def missing_settings(connector: Connector) -> str:
 
 @connectors.command("show")
 @click.argument("name")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", help="How it is told."
+)
 @as_json
 @with_appcontext
 @told_in_one_line
-def show_connector(name: str, json_wanted: bool) -> None:
-    """The addresses and values to paste into the platform's partner cabinet."""
+def show_connector(name: str, form: str, json_wanted: bool) -> None:
+    """The paste sheet for the platform's partner cabinet, and the data sheet: what is signed, stored, called, shown."""
     host = services()
     found = connector_named(name)
-    sheet: dict[str, object] = {"name": name, "state": found.state}
-    if found.fault:
-        sheet["fault"] = found.fault
-    if found.manifest is not None:
-        sheet |= {"title": found.manifest.title, "paste": pasted(host, found), "addresses": addresses(host, found)}
-        sheet["settings"] = {setting.name: setting.help for setting in found.declared}
-    if json_wanted:
-        show_one(sheet, True)
+    if json_wanted or form == "json":
+        show_one(sheet_of(host, found), True)
+    elif form == "markdown":
+        click.echo(f"# {heading(found)}\n\n{datasheet.as_markdown(sections_of(host, found))}")
     else:
-        tell(sheet)
+        click.echo(f"{heading(found)}\n\n{datasheet.as_text(sections_of(host, found))}")
+
+
+def sheet_of(host: Services, connector: Connector) -> dict[str, object]:
+    """Both sheets for a script."""
+    sheet: dict[str, object] = {"name": connector.name, "state": connector.state}
+    if connector.fault:
+        sheet["fault"] = connector.fault
+    if connector.manifest is not None:
+        sheet |= {"title": connector.manifest.title, "paste": pasted(host, connector)}
+        sheet |= {"addresses": addresses(host, connector), "data": datasheet.data_of(connector.manifest)}
+        sheet["settings"] = {setting.name: setting.help for setting in connector.declared}
+    return sheet
+
+
+def heading(connector: Connector) -> str:
+    """Who it is and how it stands."""
+    manifest = connector.manifest
+    who = f"{manifest.title} ({connector.name}), level {manifest.level}" if manifest else connector.name
+    return f"{who}: {connector.state}" + (f"\n  {connector.fault}" if connector.fault else "")
+
+
+def sections_of(host: Services, connector: Connector) -> list[Section]:
+    """Both sheets for a reader."""
+    if connector.manifest is None:
+        return []
+    settings = {setting.name: setting.help for setting in connector.declared}
+    parts = {"Paste": pasted(host, connector), "Addresses": addresses(host, connector), "Settings": settings}
+    found = [
+        Section(title, [(key, {"": value}) for key, value in part.items()]) for title, part in parts.items() if part
+    ]
+    return found + datasheet.sections(connector.manifest)
 
 
 def connector_named(name: str) -> Connector:
@@ -83,16 +115,6 @@ def connector_named(name: str) -> Connector:
     if found is None:
         raise click.ClickException(f"there is no connector {name!r}; see `stallholder connectors list`")
     return found
-
-
-@connectors.command("check")
-@click.argument("name")
-@click.option("--against", type=int, default=CURRENT, show_default=True, help="A version of the spec.")
-@with_appcontext
-@told_in_one_line
-def check_connector(name: str, against: int) -> None:
-    """What a version of the spec would break in a connector."""
-    show_against(connector_named(name), against)
 
 
 def pasted(host: Services, connector: Connector) -> dict[str, str]:
@@ -119,18 +141,6 @@ def addresses(host: Services, connector: Connector) -> dict[str, str]:
     }
 
 
-def tell(sheet: dict[str, object]) -> None:
-    """The sheet for a person."""
-    click.echo(f"{sheet.get('title', sheet['name'])}: {sheet['state']}")
-    if "fault" in sheet:
-        click.echo(f"  {sheet['fault']}")
-    for part in ("paste", "addresses", "settings"):
-        values = sheet.get(part)
-        if isinstance(values, dict) and values:
-            click.echo(f"\n{part.capitalize()}")
-            for key, value in values.items():
-                click.echo(f"  {key}\n    {value}")
-
-
+connectors.add_command(check_connector)
 connectors.add_command(new_connector)
 COMMANDS = (connectors,)

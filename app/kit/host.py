@@ -146,8 +146,8 @@ class Served:
 class Stand:
     """The `Hosting` of the suite: one connector, and an address that is kept for it until it is served."""
 
-    def __init__(self, connector: str, extra_folders: str = "") -> None:
-        self.source = find(connector, extra_folders)
+    def __init__(self, source: Source) -> None:
+        self.source = source
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
         self.subject = subject_of(self.source)

@@ -13,10 +13,10 @@ import pytest
 def market(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The connector's host with two customers connected, shared by the tests of one class."""
     # pytest loads this plugin in every run on a machine that has Stallholder: the host is imported where it is used.
-    from app.kit.host import Stand
+    from app.kit.host import Stand, find
     from app.sdk.testing.market import opened
 
-    with Stand(request.cls.connector) as stand, opened(stand) as opened_market:
+    with Stand(find(request.cls.connector)) as stand, opened(stand) as opened_market:
         yield opened_market
 
 

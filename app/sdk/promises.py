@@ -14,10 +14,12 @@ SCHEMES: Mapping[str, str] = {
     "rsa-sha256": "RSA signature (PKCS #1 v1.5, SHA-256) by the platform's key",
     "ecdsa-sha256": "ECDSA signature (SHA-256) by the platform's key",
     "jwt-hs256": "JSON Web Token, HS256 under a shared secret",
+    "bearer": "a secret shared with the platform, which it shows",
     "link": "a secret of ours that only this installation was given",
     "redeemed": "a code that the platform alone can check; it is redeemed there before anything is stored",
 }
-SIGNATURES = frozenset(SCHEMES) - {"link", "redeemed"}
+SHOWN = frozenset({"bearer", "link"})
+SIGNATURES = frozenset(SCHEMES) - SHOWN - {"redeemed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Weakness:
-    """A rule of the conformance kit that a platform does not let us keep; no ``actions`` means all of them."""
+    """A rule of the conformance kit that a platform does not let us keep; no ``actions`` means wherever it is."""
 
     rule: str
     reason: str

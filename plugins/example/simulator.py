@@ -20,6 +20,7 @@ class Simulator(simulation.Simulator):
     actions = ("install", "open", "search", "uninstall", "webhook")
     customer = ("shop", "api_token")
     signing = ("secret",)
+    renewed = ("api_token",)
 
     @classmethod
     def make_keys(cls) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 import pytest
 
-from app.cli.check import told_against
+from app.cli.against import told_against
 from app.core.loading import check_uses, load
 from app.core.registry import Connector
 from app.core.sources import discover

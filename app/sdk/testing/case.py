@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..manifest import Action
-from ..promises import LEVELS, Proof
+from ..promises import LEVELS, SHOWN, Proof
 from .host import Subject
 from .market import Market
 
@@ -100,7 +100,7 @@ def each_named_tenant(subject: Subject) -> Iterable[tuple[str, str]]:
     return [
         (name, part)
         for name, proof in found
-        if proof.scheme != "link" or len(proof.fields) > 1
+        if proof.scheme not in SHOWN or len(proof.fields) > 1
         for part in proof.fields
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..promises import LEVELS, Weakness
-from .case import Case, cases
+from .case import Case, Rule, cases
 from .findings import Broken, Weaker
 from .host import Hosting
 from .market import Market, opened
@@ -14,6 +14,10 @@ from .rules import RULES
 
 NONE = "none"
 Progress = Callable[[int, int, Case], None]
+
+
+def silent(done: int, total: int, case: Case) -> None:
+    """Show no progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,8 @@ def judge(market: Market, case: Case) -> None:
         return case.rule.check(market, case)
     if not case.rule.weak:
         raise Broken("connector.toml", f"the rule {case.rule.id!r} is always kept: no weakness can be declared")
-    try:
-        case.rule.check(market, case)
-    except Weaker:
+    everywhere = [] if declared.actions else cases([case.rule], market.subject)
+    if any(is_weaker(market, one) for one in (case, *(one for one in everywhere if one != case))):
         return None
     raise Broken(
         f"the declared weakness {case.rule.id!r}",
@@ -94,19 +97,29 @@ def judge(market: Market, case: Case) -> None:
     )
 
 
-def examine(hosting: Hosting, progress: Progress = lambda done, total, case: None) -> Verdict:
+def is_weaker(market: Market, case: Case) -> bool:
+    """Whether a rule is not kept in the way in which a platform may be weaker."""
+    try:
+        case.rule.check(market, case)
+    except Weaker:
+        return True
+    return False
+
+
+def examine(hosting: Hosting, progress: Progress = silent, rules: Sequence[Rule] = RULES) -> Verdict:
     """Run every case of a connector; whatever a check meets is a finding, never an end of the run."""
-    found, todo = [], cases(RULES, hosting.subject)
+    found, todo = [], cases(rules, hosting.subject)
+    first = todo[0] if todo else Case(rules[0])
     try:
         with opened(hosting) as market:
             for number, case in enumerate(todo):
                 progress(number, len(todo), case)
                 found += finding(market, case)
     except Exception as error:  # noqa: BLE001 - without a market nothing else can be told
-        found = [Finding(todo[0], *words(error))]
+        found = [Finding(first, *words(error))]
     manifest = hosting.subject.manifest
     claimed, weaknesses = (manifest.level, manifest.weaknesses) if manifest else (LEVELS[0], ())
-    found += [Finding(todo[0], *words(error)) for error in stray(weaknesses)]
+    found += [Finding(first, *words(error)) for error in stray(weaknesses)]
     return Verdict(hosting.subject.name, claimed, len(todo), found, weaknesses)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ...manifest import Action
+from ...promises import SHOWN
 from ...simulation import Outgoing
 from ..case import Case
 from ..findings import Broken, Weaker, told
@@ -68,7 +69,7 @@ def nonsense(genuine: Outgoing, part: str, count: int) -> Iterator[tuple[str, Ou
 def wrong_secret(market: Market, case: Case) -> None:
     """Signed with a key that is nobody's; or a secret that was given to nobody."""
     proof = market.manifest.actions[case.action].proof
-    if proof is not None and proof.scheme == "link":
+    if proof is not None and proof.scheme in SHOWN:
         for part in proof.fields:
             refused(market, case, [(f"{part} is a stranger's", with_random(market.genuine(case.action), part))])
         return
@@ -219,6 +220,8 @@ def check_shape(action: Action, got: Any, outgoing: Outgoing) -> None:
         raise Broken(said, f"refused as {got.media_type}, declared is {action.refusal.media_type}")
     if action.refusal.media_type != "text/html" and not fits(action.refusal.body, got.json):
         raise Broken(said, f"refused with {told(got)}, declared is {dict(action.refusal.body)}")
+    if got.status >= 500:
+        raise Broken(said, f"refused with {got.status}, which asks the platform to come again")
     if got.status not in statuses(action):
         raise Broken(said, f"refused with {got.status}, declared are {sorted(statuses(action))}")
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from ...people import Person
 from ...simulation import Outgoing
-from ..case import Case, served
+from ..case import Case, proofs, served
 from ..findings import Broken
 from ..market import Market
 from ..message import changed, parts
@@ -46,6 +46,9 @@ def found(market: Market) -> Iterator[Outgoing]:
 def kept_secret(market: Market, case: Case) -> None:
     """Every secret of the run, in every spelling, looked for in all that the host said and left behind."""
     market.fresh_start()
+    for action in served(market.subject):
+        if action.hook != "uninstall":
+            market.deliver(market.genuine(action.name))
     secrets = known(market)
     places = {
         f"answer {number}": got.body + repr(dict(got.headers)).encode() for number, got in enumerate(market.answers)
@@ -60,7 +63,17 @@ def known(market: Market) -> dict[str, str]:
     """The secrets of the run by name."""
     held = market.host.credentials(market.installation())
     signing = {key: str(market.keys[key]) for key in market.one.signing}
-    return {name: secret for name, secret in {**signing, **held}.items() if len(secret) >= SHORTEST}
+    return {name: secret for name, secret in {**signing, **held, **links(market)}.items() if len(secret) >= SHORTEST}
+
+
+def links(market: Market) -> dict[str, str]:
+    """The link secrets that the host gave to the first customer, as its requests bring them."""
+    return {
+        f"{part} of {name}": str(parts(market.genuine(name))[part]).removeprefix("Bearer ")
+        for name, proof in proofs(market.subject)
+        if proof.scheme == "link"
+        for part in proof.fields
+    }
 
 
 def spelt(secret: str) -> set[bytes]:
