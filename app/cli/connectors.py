@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 from flask.cli import with_appcontext
 
@@ -122,14 +124,21 @@ def pasted(host: Services, connector: Connector) -> dict[str, str]:
     manifest = connector.manifest
     plain = {key: value for key, value in connector.settings.items() if isinstance(value, str)}
     values = {**plain, **addresses(host, connector)}
-    return {field: value.format_map(Blank(values)) for field, value in manifest.cabinet} if manifest else {}
+    if manifest is None:
+        return {}
+    blank = "is not set" if manifest.operator_fields is None else "as `stallholder installations add` prints it"
+    return {field: value.format_map(Blank(blank, values)) for field, value in manifest.cabinet}
 
 
 class Blank(dict[str, str]):
-    """A value that is not set yet shows as such."""
+    """A value that is not known shows as such, with the reason."""
+
+    def __init__(self, reason: str, values: Mapping[str, str]) -> None:
+        super().__init__(values)
+        self.reason = reason
 
     def __missing__(self, key: str) -> str:
-        return f"<{key} is not set>"
+        return f"<{key} {self.reason}>"
 
 
 def addresses(host: Services, connector: Connector) -> dict[str, str]:

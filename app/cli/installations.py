@@ -14,13 +14,12 @@ from sqlalchemy import select
 
 from app.cli.failures import told_in_one_line
 from app.cli.output import as_json, show_one, show_rows
-from app.core import lifecycle
-from app.core.database import reading, writing
+from app.core import adding
+from app.core.database import reading
 from app.core.models import CredentialRow, InstallationRow, WorkspaceRow
-from app.core.pipeline import Request
 from app.core.services import services
-from app.people import mirror, sync_state
-from app.sdk import Answer, Claims, State
+from app.people import erasing, mirror, sync_state
+from app.sdk import State
 
 WIDTH = 30
 PAUSE = 0.5
@@ -170,13 +169,10 @@ def add(connector: str, workspace: str, pairs: tuple[str, ...], json_wanted: boo
             f"{found.manifest.title} installs itself: see `stallholder connectors show {connector}`"
         )
     fields = to_fields(pairs, found.manifest.operator_fields)
-    work = Request(host, found, found.manifest.actions["install"], datetime.now(UTC))
-    reply = work.act(Claims(fields=fields), to_workspace(workspace))
+    installed, told = adding.add(host, found, fields, to_workspace(workspace), datetime.now(UTC))
     with reading() as session:
-        row = session.get(InstallationRow, work.installed)
-        printed = {"id": work.installed, "workspace": row.workspace_id if row else None}
-    if isinstance(reply, Answer):
-        printed |= json.loads(reply.body)
+        row = session.get(InstallationRow, installed)
+        printed = {"id": installed, "workspace": row.workspace_id if row else None, **told}
     click.echo(json.dumps(printed, ensure_ascii=False))
 
 
@@ -210,10 +206,9 @@ def to_workspace(id: str) -> str | None:
 @told_in_one_line
 def remove(id: str, json_wanted: bool) -> None:
     """Forget an installation: its credentials, its events and the people that came through it."""
-    with writing() as session:
-        workspace = existing(session.get(InstallationRow, id), id).workspace_id or ""
-        lifecycle.remove(session, id)
-    mirror.forget(workspace, id)
+    with reading() as session:
+        row = existing(session.get(InstallationRow, id), id)
+    erasing.disconnect(row.workspace_id or "", id)
     told = f"Removed {id}. The platform was not told: take the add-on away there too."
     click.echo(json.dumps({"removed": id}) if json_wanted else told)
 

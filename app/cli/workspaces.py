@@ -6,15 +6,14 @@ import json
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from app.cli.failures import told_in_one_line
 from app.cli.installations import facts_of
 from app.cli.output import as_json, show_one, show_rows
-from app.core import lifecycle
-from app.core.database import reading, writing
+from app.core.database import reading
 from app.core.models import InstallationRow, WorkspaceRow
-from app.people import exporting, merging, mirror
+from app.people import erasing, exporting, merging, mirror
 
 
 @click.group("workspaces")
@@ -80,11 +79,7 @@ def erase(id: str, yes: bool, json_wanted: bool) -> None:
     name = required(id)
     if not yes:
         click.confirm(f"Erase {name!r} ({id}) with all its installations and people? There is no way back", abort=True)
-    with writing() as session:
-        for installation in session.scalars(select(InstallationRow.id).where(InstallationRow.workspace_id == id)):
-            lifecycle.remove(session, installation)
-        session.execute(delete(WorkspaceRow).where(WorkspaceRow.id == id))
-    mirror.forget(id)
+    erasing.erase(id)
     click.echo(json.dumps({"erased": id}) if json_wanted else f"Erased {id}. The platforms were not told.")
 
 

@@ -7,19 +7,21 @@ page's token and the cookie that the page set, so a stranger's link cannot conne
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from flask import Response, g, make_response, request
+from flask_babel import gettext
 from sqlalchemy import delete, select
 
-from app.core import journal, tickets
+from app.core import journal, pairing, sign_in, tickets
 from app.core.database import reading, writing
-from app.core.models import ConsentRow, JournalRow, WorkspaceRow
+from app.core.models import ConsentRow, InstallationRow, JournalRow, WorkspaceRow
 from app.core.pipeline import Request
 from app.core.seal import digest, new_token
 from app.core.services import services
-from app.sdk import Answer, Inbound, Malformed, Page, Replayed, Unverified, read_form
+from app.sdk import Answer, Claims, Inbound, Malformed, Page, Replayed, Unverified, read_form
 
 LIFE = timedelta(minutes=10)
 STALE = "This page is no longer valid. Press Connect in the marketplace again."
@@ -39,30 +41,87 @@ def ask(work: Request, inbound: Inbound) -> Response:
         row.connector, row.action = work.connector.name, work.action.name
         row.workspace_id, row.expires_at = workspace_id, work.at + LIFE
         session.add(row)
+    response = make_response(page(work, claims, token, workspace))
+    secure = secure_origin()
+    response.set_cookie(cookie_name(), browser, max_age=LIFE, secure=secure, httponly=True, samesite="Lax", path="/")
+    return response
+
+
+def page(work: Request, claims: Claims, token: str, workspace: str, code: str = "", trouble: str = "") -> str:
+    """The page that asks; ``code`` is a good one that names the workspace, ``trouble`` says why another is not."""
     manifest = work.connector.manifest
-    page = services().views["consent"](
+    g.ancestors = ()
+    return services().views["consent"](
         {
             "title": manifest.title if manifest else work.connector.name,
             "action": f"/{work.connector.name}/{work.action.name}",
             "token": token,
             "workspace": workspace,
             "account": str(claims.fields.get("account", "")),
+            "code": code,
+            "trouble": trouble,
         }
     )
-    g.ancestors = ()
-    response = make_response(page)
-    secure = secure_origin()
-    response.set_cookie(cookie_name(), browser, max_age=LIFE, secure=secure, httponly=True, samesite="Lax", path="/")
-    return response
 
 
-def take(work: Request, inbound: Inbound) -> Answer | Page:
+def take(work: Request, inbound: Inbound) -> Answer | Page | Response:
     """The person agreed: verify what was kept and act on it. Raises `Unverified` for anything but our own page."""
     check_same_origin()
-    row = taken_row(work, read_form(inbound.body).get("consent", ""))
+    told = read_form(inbound.body)
+    row = taken_row(work, told.get("consent", ""))
     kept = json.loads(work.host.ring.unwrap(row.sealed))
     original = Inbound(inbound.action, "GET", inbound.received_at, query=kept["query"].encode("latin-1"))
-    return work.act(work.verify(original), row.workspace_id)
+    claims, code = work.verify(original), told.get("code", "").strip()
+    if code and "look" in told:
+        return make_response(looked_up(work, claims, told["consent"], code))
+    if code:
+        return joined(work, claims, code)
+    result = work.act(claims, row.workspace_id)
+    return result if row.workspace_id else with_way_back(work, claims, result)
+
+
+def looked_up(work: Request, claims: Claims, token: str, code: str) -> str:
+    """The page again, with the workspace that the code names; a few wrong codes, and the page is of no more use."""
+    try:
+        with reading() as session:
+            found = pairing.find(session, code, work.at)
+            if found is None:
+                raise pairing.wrong()
+            name = session.scalars(select(WorkspaceRow.name).where(WorkspaceRow.id == found.workspace_id)).first()
+    except Unverified as refused:
+        with writing() as session:
+            row = session.get(ConsentRow, digest("consent", token))
+            if row is not None:
+                # Each wrong code takes two of the page's ten minutes.
+                row.expires_at -= LIFE / pairing.MOST_WRONG
+        return page(work, claims, token, current_workspace(work.at)[1], trouble=str(gettext(refused.message)))
+    return page(work, claims, token, name or "", code=code)
+
+
+def joined(work: Request, claims: Claims, code: str) -> Answer | Page:
+    """Connect to the workspace whose code was typed; a refusal gives the code back."""
+    workspace_id = pairing.claim(code, work.at)
+    try:
+        return work.act(claims, workspace_id)
+    except BaseException:
+        pairing.give_back(code, workspace_id, work.at)
+        raise
+
+
+def with_way_back(work: Request, claims: Claims, result: Answer | Page) -> Answer | Page:
+    """An account that stands alone, and whose marketplace never opens our pages, is given a link to come back by."""
+    with reading() as session:
+        done = session.get(JournalRow, journal.proof_digest(work.connector.name, claims))
+        row = session.get(InstallationRow, done.installation_id) if done and done.installation_id else None
+        if row is None or not isinstance(result, Page):
+            return result
+        beside = select(InstallationRow.connector).where(InstallationRow.workspace_id == row.workspace_id)
+        found = [work.host.registry.find(name) for name in set(session.scalars(beside))]
+    if any(one.manifest.opens_pages for one in found if one and one.manifest):
+        return result
+    # Made at each answer, and so never kept: the journal holds the page without it.
+    link = f"{work.host.public_url}/account/open/{work.connector.name}#s={sign_in.issue(row.id)}"
+    return replace(result, params={**result.params, "sign_in": link})
 
 
 def taken_row(work: Request, token: str) -> ConsentRow:

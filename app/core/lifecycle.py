@@ -149,8 +149,8 @@ def describe(row: InstallationRow, registration: Registration, now: datetime) ->
     row.language = registration.language or row.language
     row.facts = {**row.facts, **registration.facts}
     row.issued_at = registration.issued_at or row.issued_at
-    if row.state in GONE:  # nobody asks any more whether it left
-        row.probe_at, row.probes = None, 0
+    if row.state in GONE:  # nobody asks any more whether it left, and who opens it next is greeted anew
+        row.probe_at, row.probes, row.opened_at = None, 0, None
     row.state = State.ACTIVE
     row.uninstall_at = None
     row.alarm = ""

@@ -19,13 +19,18 @@ def to_installation_fk() -> Any:
 
 
 class WorkspaceRow(Base):
-    """One customer of the vendor; joins installations whose people belong together."""
+    """One customer of the vendor; joins installations whose people belong together.
+
+    ``time_zone`` (IANA, empty: the reader's own) and ``badges`` are what its people chose.
+    """
 
     __tablename__ = "workspace"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    time_zone: Mapped[str] = mapped_column(String(64), default="")
+    badges: Mapped[bool] = mapped_column(default=True)
 
 
 class InstallationRow(Base):
@@ -33,6 +38,8 @@ class InstallationRow(Base):
 
     ``connected_at``: when it last came to be served, anew or again; ``heard_at``: its platform's last callback, to the
     minute; ``probe_at``: when its credentials are looked at next, ``probed_at`` and ``health`` the last look.
+    ``label`` and ``chosen_language`` are its people's own choice, and outlive what the platform tells anew in
+    ``title`` and ``language``. ``opened_at`` is its first visit since it was installed.
     """
 
     __tablename__ = "installation"
@@ -43,13 +50,16 @@ class InstallationRow(Base):
     connector: Mapped[str] = mapped_column(String(32))
     tenant: Mapped[str] = mapped_column(String(1000))
     title: Mapped[str] = mapped_column(String(300), default="")
+    label: Mapped[str] = mapped_column(String(100), default="")
     state: Mapped[str] = mapped_column(String(16), index=True)
     address: Mapped[str] = mapped_column(String(1000), default="")
     language: Mapped[str] = mapped_column(String(8), default="")
+    chosen_language: Mapped[str] = mapped_column(String(8), default="")
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     issued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     uninstall_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     connected_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -186,6 +196,23 @@ class SessionRow(Base):
     language: Mapped[str] = mapped_column(String(8), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class PairingRow(Base):
+    """How a workspace joins another: the digest of its code while one is out, and its own wrong tries at others' codes.
+
+    ``joining`` is the workspace into which it is being merged; ``until`` is when the code, the tries or the merge are
+    over.
+    """
+
+    __tablename__ = "pairing"
+
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[str | None] = mapped_column(DIGEST, unique=True)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tries: Mapped[int] = mapped_column(default=0)
+    tries_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    joining: Mapped[str] = mapped_column(String(32), default="")
 
 
 class ConsentRow(Base):

@@ -268,4 +268,7 @@ class Request(Calls):
         if installation is None:
             return f"{account}/closed/{self.connector.name}?language={verified.language}"
         ticket = tickets.mint(session, installation.id, verified.language, self.at, proof)
-        return f"{account}/open/{self.connector.name}#t={ticket}"
+        manifest = self.connector.manifest
+        # No server sees a fragment. Where a host would strip it, the page takes the ticket off its query at once.
+        mark = "?" if manifest and manifest.ticket == "query" else "#"
+        return f"{account}/open/{self.connector.name}{mark}t={ticket}"

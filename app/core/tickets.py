@@ -9,7 +9,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core.database import reading, writing
-from app.core.models import InstallationRow, SessionRow, TicketRow
+from app.core.models import InstallationRow, SessionRow, TicketRow, WorkspaceRow
 from app.core.seal import digest, new_token
 from app.sdk import State, Unverified
 
@@ -31,15 +31,17 @@ class Visitor:
     workspace: str
     connector: str
     language: str
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The secrets of a fresh session: handed to the browser once, stored as digests."""
+    """The secrets of a fresh session: handed to the browser once, stored as digests. ``first``: nobody came before."""
 
     bearer: str
     cookie: str
     visitor: Visitor
+    first: bool
 
 
 def mint(session: Session, installation_id: str, language: str, now: datetime, proof: str = "") -> str:
@@ -81,25 +83,26 @@ def exchange(token: str, now: datetime) -> Admission:
         installation = session.get(InstallationRow, ticket.installation_id) if ticket else None
         if ticket is None or installation is None or installation.state not in SERVED:
             raise Unverified("not_served", "The add-on is not installed here any more.")
-        bearer, cookie = new_token(), new_token()
-        session.add(
-            SessionRow(
-                bearer=digest("bearer", bearer),
-                cookie=digest("cookie", cookie),
-                installation_id=installation.id,
-                language=ticket.language,
-                created_at=now,
-                seen_at=now,
-            )
-        )
-        return Admission(bearer, cookie, to_visitor(installation, ticket.language))
+        return admit(session, installation, ticket.language, now)
+
+
+def admit(session: Session, installation: InstallationRow, language: str, now: datetime) -> Admission:
+    """Begin a session for whoever proved to come through this installation."""
+    bearer, cookie = new_token(), new_token()
+    row = SessionRow(bearer=digest("bearer", bearer), cookie=digest("cookie", cookie), installation_id=installation.id)
+    row.language, row.created_at, row.seen_at = language, now, now
+    session.add(row)
+    first = installation.opened_at is None
+    installation.opened_at = installation.opened_at or now
+    return Admission(bearer, cookie, to_visitor(installation, language), first)
 
 
 def visitor(bearer: str, cookie: str, now: datetime) -> Visitor | None:
     """Who holds this bearer or this cookie, while the session lives and its installation is served."""
     statement = (
-        select(SessionRow, InstallationRow)
+        select(SessionRow, InstallationRow, WorkspaceRow.time_zone)
         .join(InstallationRow, InstallationRow.id == SessionRow.installation_id)
+        .outerjoin(WorkspaceRow, WorkspaceRow.id == InstallationRow.workspace_id)
         .where(
             or_(SessionRow.bearer == digest("bearer", bearer), SessionRow.cookie == digest("cookie", cookie)),
             SessionRow.seen_at > now - IDLE_LIFE,
@@ -111,8 +114,8 @@ def visitor(bearer: str, cookie: str, now: datetime) -> Visitor | None:
         found = session.execute(statement).first()
         if found is None:
             return None
-        row, installation = found
-        who = to_visitor(installation, row.language)
+        row, installation, zone = found
+        who = to_visitor(installation, row.language, zone or "")
         key, seen_at = row.bearer, row.seen_at
     if now - seen_at > SEEN_STEP:
         with writing() as session:
@@ -120,6 +123,7 @@ def visitor(bearer: str, cookie: str, now: datetime) -> Visitor | None:
     return who
 
 
-def to_visitor(row: InstallationRow, language: str) -> Visitor:
-    """The visitor that an installation vouches for."""
-    return Visitor(row.id, row.workspace_id or "", row.connector, language or row.language)
+def to_visitor(row: InstallationRow, language: str, zone: str = "") -> Visitor:
+    """The visitor that an installation vouches for; the language that its people chose wins over the opening's."""
+    spoken = row.chosen_language or language or row.language
+    return Visitor(row.id, row.workspace_id or "", row.connector, spoken, zone)

@@ -64,6 +64,7 @@ def edge(connector: str, rest: str) -> Response:
     action = found.manifest.actions.get(name) if found.manifest else None
     g.language = preferred_language(found.manifest)
     g.ancestors = host.ancestors(found)
+    g.theme = found.manifest.theme if found.manifest else None
     try:
         return to_response(serve(host, found, action, key), found, action)
     except Refused as refused:

@@ -1,75 +1,80 @@
-"""The addresses below ``/account``: an inert shell for an admin's frame, and the fragments that its script asks for."""
+"""The addresses below ``/account``: documents that are the same for everybody, and fragments for one visitor.
+
+A document (`shells`) is inert. Its script asks for the fragments with the visit's bearer; each has an address of its
+own in the browser, ``/account/open/<connector>/<page>``, so that reload, back and a second tab find the way.
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, g, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.services import services
 from app.core.web import said
-from app.pages import language, sessions, workspace
+from app.pages import (
+    connecting,
+    connections,
+    erasing,
+    finding,
+    joining,
+    links,
+    overview,
+    sessions,
+    settings,
+    shells,
+)
 from app.pages.guard import HARMLESS, check_own_page
-from app.sdk import Busy, Refused, Unknown
+from app.sdk import Busy, Refused
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 blueprint.before_request(check_own_page)
-blueprint.add_url_rule("/session", view_func=sessions.begin, methods=["POST"])
-blueprint.add_url_rule("/leave", view_func=sessions.leave, methods=["POST"])
 
-MOST_HITS = 20
-LONGEST_QUERY = 200
-
-
-@blueprint.get("/", strict_slashes=False)
-def home() -> str:
-    """What this is and where it is opened; public."""
-    language.switch(request.args.get("language", ""))
-    names = sorted(workspace.marketplace(connector.name) for connector in services().registry if connector.serving)
-    return render_template("pages/home.html", marketplaces=names)
-
-
-@blueprint.get("/open/<connector>")
-def open_shell(connector: str) -> tuple[str, int]:
-    """The page that a marketplace's admin opens: it reads and changes nothing, its script spends the ticket."""
-    return framed(connector, "pages/shell.html")
-
-
-@blueprint.get("/closed/<connector>")
-def closed(connector: str) -> tuple[str, int]:
-    """Why there is nothing to open for this shop."""
-    return framed(connector, "pages/closed.html")
-
-
-@blueprint.get("/overview")
-def overview() -> str:
-    """Fragment: the visitor's workspace with its installations and the search."""
-    visitor = sessions.current_visitor()
-    return render_template("pages/overview.html", name=workspace.name_of(visitor), stalls=workspace.stalls_of(visitor))
-
-
-@blueprint.get("/people")
-def people() -> str:
-    """Fragment: who was found for ``q``, best first."""
-    visitor = sessions.current_visitor()
-    query = request.args.get("q", "")[:LONGEST_QUERY].strip()
-    hits = services().directory(visitor.workspace).search(query, MOST_HITS + 1) if query else []
-    return render_template("pages/hits.html", query=query, hits=hits[:MOST_HITS], more=len(hits) > MOST_HITS)
-
-
-@blueprint.get("/people/<id>")
-def person(id: str) -> str:
-    """Fragment: one person's card. Raises `Unknown`, for another workspace's person too."""
-    found = services().directory(sessions.current_visitor().workspace).person(id)
-    if found is None:
-        raise Unknown("no_person", "This person is not here any more.")
-    return render_template("pages/card.html", person=found)
+PAGES = (
+    # Documents, for everybody
+    ("/", shells.home),
+    ("/open/<connector>", shells.shell),
+    ("/open/<connector>/<path:page>", shells.shell),
+    ("/closed/<connector>", shells.closed),
+    # Fragments, for a visitor
+    ("/welcome", overview.welcome),
+    ("/overview", overview.overview),
+    ("/people", finding.people),
+    ("/people/<id>", finding.person),
+    ("/connections", connections.connections),
+    ("/connections/<id>", connections.connection),
+    ("/connect/<connector>", connecting.guide),
+    ("/join", joining.join_form),
+    ("/settings", settings.settings),
+    ("/erase", erasing.erase_form),
+)
+CHANGES = (
+    ("/session", sessions.begin),
+    ("/leave", sessions.leave),
+    ("/connect/<connector>", connecting.connect),
+    ("/connections/<id>/name", connections.rename),
+    ("/connections/<id>/again", connections.again),
+    ("/connections/<id>/disconnect", connections.disconnect),
+    ("/connections/<id>/link", links.renew_link),
+    ("/connections/<id>/link/end", links.end_link),
+    ("/join/code", joining.show_code),
+    ("/join/look", joining.look),
+    ("/join", joining.join),
+    ("/settings", settings.save_settings),
+    ("/visits/end", settings.end_visits),
+    ("/erase", erasing.erase),
+)
+for path, view in PAGES:
+    blueprint.add_url_rule(path, view_func=view, strict_slashes=False)
+for path, change in CHANGES:
+    blueprint.add_url_rule(path, view_func=change, methods=["POST"])
 
 
 @blueprint.errorhandler(Refused)
 def refuse(refused: Refused) -> Response:
-    """JSON where a script sent something, a fragment where it wanted to show something."""
-    if request.method in HARMLESS:
+    """A fragment beside what was asked for; JSON to the script, which begins and ends visits itself."""
+    if request.method in HARMLESS or "HX-Request" in request.headers:
         response = Response(render_template("pages/trouble.html", message=said(refused)), refused.status)
+        response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#notice", "innerHTML"
+        response.headers["HX-Reselect"] = "[role=alert]"
     else:
         response = jsonify(error=said(refused))
         response.status_code = refused.status
@@ -82,13 +87,3 @@ def refuse(refused: Refused) -> Response:
 def refuse_busy(error: SQLAlchemyError) -> Response:
     """The database is locked or away: the visitor may try again."""
     return refuse(Busy("database"))
-
-
-def framed(name: str, template: str) -> tuple[str, int]:
-    """A public page that the marketplace's admin may frame; a page for everybody when there is no such marketplace."""
-    language.switch(request.args.get("language", ""))
-    connector = services().registry.find(name)
-    if connector is None:
-        return services().views["refused"]({"message": said(Unknown("no_connector"))}), 404
-    g.ancestors = services().ancestors(connector)
-    return render_template(template, marketplace=workspace.marketplace(name)), 200

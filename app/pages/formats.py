@@ -6,11 +6,12 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal
-from flask import Flask
+from flask import Flask, g, request
 
 from app.pages.language import current
 
@@ -26,7 +27,12 @@ _WRITTEN = {"en": Locale("en", "GB")}
 
 
 def written_date(value: str | date) -> str:
-    """The day as the reader's language writes it, in the zone in which it was told; any other text as it stands."""
+    """The day as the reader's language writes it; any other text as it stands.
+
+    A moment of ours falls on the reader's day; what a shop told stays in the zone in which it was told.
+    """
+    if isinstance(value, datetime):
+        return str(format_date(value.astimezone(told_zone() or UTC), "medium", locale=manners()))
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
@@ -34,9 +40,25 @@ def written_date(value: str | date) -> str:
     return str(format_date(moment, "medium", locale=manners()))
 
 
-def written_moment(moment: datetime) -> str:
-    """The day and the time in UTC, which it says: nobody told us the reader's zone."""
-    return f"{format_datetime(moment, 'medium', tzinfo=UTC, locale=manners())} UTC"
+def written_moment(value: datetime) -> str:
+    """The day and the time where the reader is; in UTC, which it says, where nobody told us."""
+    here = told_zone()
+    written = format_datetime(value, "medium" if here is None else "short", tzinfo=here or UTC, locale=manners())
+    return str(written) if here else f"{written} UTC"
+
+
+def told_zone() -> ZoneInfo | None:
+    """The time zone that the workspace chose, else the one that the reader's browser tells."""
+    told = (g.visitor.zone if "visitor" in g else "") or request.headers.get("X-Time-Zone", "")
+    try:
+        return ZoneInfo(told) if told else None
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return None
+
+
+def written_number(value: int) -> str:
+    """The number with the language's own marks."""
+    return str(format_decimal(value, locale=manners()))
 
 
 def written_sum(total: str, currency: str) -> str:
@@ -81,5 +103,14 @@ def initials(name: str) -> str:
 
 def init_app(app: Flask) -> None:
     """Offers every function of this module as a filter of the templates."""
-    for function in (written_date, written_moment, written_sum, web_link, mail_link, phone_link, initials):
+    for function in (
+        written_date,
+        written_moment,
+        written_number,
+        written_sum,
+        web_link,
+        mail_link,
+        phone_link,
+        initials,
+    ):
         app.jinja_env.filters[function.__name__] = function

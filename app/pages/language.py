@@ -48,6 +48,11 @@ def current() -> Locale:
     return get_locale() or Locale(LANGUAGES[0])
 
 
+def named() -> dict[str, str]:
+    """Our languages, each by its own name."""
+    return {tag: str(Locale(tag).get_display_name(tag)).capitalize() for tag in LANGUAGES}
+
+
 def catalogues_of(connectors: Iterable[Connector]) -> list[Path]:
     """Every folder of catalogues, the host's own last.
 

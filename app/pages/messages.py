@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from app.sdk import Refused
 
 # A module may derive further ones, see `refusals`.
+TRANSLATED = {"gettext", "lazy_gettext"}
 KNOWN = {"Refused", *(kind.__name__ for kind in Refused.__subclasses__()), "Expired"}
 
 
@@ -30,6 +32,15 @@ def extract(fileobj: IO[bytes], keywords: Any, tags: Any, options: Mapping[str, 
         yield line, None, text, []
 
 
+def extract_guide(
+    fileobj: IO[bytes], keywords: Any, tags: Any, options: Mapping[str, Any]
+) -> Iterator[tuple[Any, ...]]:
+    """The texts of a manifest's ``[guide]`` for ``pybabel extract``."""
+    guide = tomllib.loads(fileobj.read().decode("utf-8")).get("guide", {})
+    for text in filter(None, [*guide.get("steps", ()), guide.get("disconnect", "")]):
+        yield 1, None, text, []
+
+
 def refusals(tree: ast.Module) -> set[str]:
     """The names of what refuses: the classes of the sdk, and those that the module derives from them."""
     kinds = set(KNOWN)
@@ -40,8 +51,11 @@ def refusals(tree: ast.Module) -> set[str]:
 
 
 def expressions(node: ast.AST, kinds: set[str]) -> Iterator[ast.expr]:
-    """Where a message stands: the second argument of a refusal, ``message`` of a class, an alarm."""
-    if isinstance(node, ast.Call) and last_name(node.func) in kinds:
+    """Where a message stands: in a refusal, ``message`` of a class, an alarm, what is to be translated."""
+    if isinstance(node, ast.Call) and last_name(node.func) in TRANSLATED:
+        # What is translated as it comes was found where it was made.
+        yield from (value for value in node.args[:1] if isinstance(value, ast.Constant))
+    elif isinstance(node, ast.Call) and last_name(node.func) in kinds:
         yield from node.args[1:2]
         yield from (keyword.value for keyword in node.keywords if keyword.arg == "message")
     elif isinstance(node, ast.ClassDef):

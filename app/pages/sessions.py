@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Response, jsonify, request
+from flask import Response, g, jsonify, request
 from sqlalchemy import delete, or_
 
-from app.core import tickets
+from app.core import sign_in, tickets
 from app.core.database import writing
 from app.core.models import SessionRow
 from app.core.seal import digest
@@ -28,13 +28,19 @@ class NotAdmitted(Unverified):
 
 
 def begin() -> Response:
-    """Exchange a ticket for a visit: the bearer for the page's memory, the cookie for a reload. Raises `Refused`."""
+    """Exchange a ticket, or a sign-in link, for a visit: the bearer for the page's memory, the cookie for a reload.
+
+    Raises `Refused`.
+    """
     if request.mimetype != "application/json":
         raise Malformed("not_json")
-    told = read_object(request.get_data(cache=False))
-    admission = tickets.exchange(text_field(told, "ticket", longest=200), datetime.now(UTC))
+    told, now = read_object(request.get_data(cache=False)), datetime.now(UTC)
+    if "link" in told:
+        admission = sign_in.enter(text_field(told, "link", longest=200), now)
+    else:
+        admission = tickets.exchange(text_field(told, "ticket", longest=200), now)
     language.switch(admission.visitor.language)
-    response = jsonify(bearer=admission.bearer)
+    response = jsonify(bearer=admission.bearer, first=admission.first)
     # Partitioned: kept for the surrounding site alone, so it lives where third-party cookies do not.
     response.set_cookie(
         COOKIE,
@@ -60,11 +66,12 @@ def leave() -> Response:
 
 
 def current_visitor() -> Visitor:
-    """Who asks; the answer is in their language from here on. Raises `NotAdmitted`."""
+    """Who asks, kept in ``g.visitor``; the answer is in their language from here on. Raises `NotAdmitted`."""
     visitor = tickets.visitor(*presented(), datetime.now(UTC))
     if visitor is None or not visitor.workspace:
         raise NotAdmitted("no_session")
     language.switch(visitor.language)
+    g.visitor = visitor
     return visitor
 
 

@@ -14,13 +14,16 @@ def refused(params: Mapping[str, Any]) -> str:
 
 
 def consent(params: Mapping[str, Any]) -> str:
-    """What is about to be joined to what: ``title``, ``account``, ``workspace`` (or empty), ``action``, ``token``."""
+    """What is about to be joined to what: ``title``, ``account``, ``workspace`` (or empty), ``action``, ``token``.
+
+    ``code`` is a pairing code that names the workspace, ``trouble`` says why another did not.
+    """
     return render_template("pages/consent.html", **params)
 
 
 def connected(params: Mapping[str, Any]) -> str:
-    """The good end of a connection: ``title`` names it."""
-    return render_template("pages/connected.html", title=params["title"])
+    """The good end of a connection: ``title`` names it, ``sign_in`` is a link to keep, where it is the way back."""
+    return render_template("pages/connected.html", title=params["title"], sign_in=params.get("sign_in", ""))
 
 
 def person(params: Mapping[str, Any]) -> str:

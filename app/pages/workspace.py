@@ -1,4 +1,4 @@
-"""What a visitor may read of their own workspace: its name and its installations."""
+"""What a visitor may read of their own workspace: its name, its installations, and what needs attention."""
 
 from __future__ import annotations
 
@@ -6,38 +6,62 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask_babel import gettext
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app.core.database import reading
 from app.core.models import InstallationRow, WorkspaceRow
 from app.core.services import services
 from app.core.tickets import Visitor
+from app.pages.attention import Attention, attention
 from app.people import sync_state
-from app.sdk import State
+from app.people.sync_state import Progress
+from app.sdk import State, Unknown
 
 SHOWN = (State.ACTIVE, State.PAUSED, State.UNINSTALLING)
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """One installation as its customer sees it; ``alarm`` is translated, or empty.
+    """One installation as its customer sees it.
 
-    ``sync`` is the state of its synchronisation, empty where there is none; ``percent`` how far its first pass is.
+    ``title`` is the name that its people gave it, else the platform's. ``sync`` is the state of its synchronisation,
+    empty where there is none: ``done`` of ``total`` people in its first pass, ``percent`` of it (None: not told),
+    ``live_since`` when it was over. ``attention`` is None while nothing is wrong.
     """
 
+    id: str
     title: str
+    connector: str
     marketplace: str
     state: str
     since: datetime
-    alarm: str
     sync: str = ""
-    percent: int = 0
+    done: int = 0
+    percent: int | None = None
+    live_since: datetime | None = None
+    attention: Attention | None = None
+
+    @property
+    def filling(self) -> bool:
+        """Whether its people are on their way."""
+        return self.state == State.ACTIVE and self.sync in (sync_state.WAITING, sync_state.FIRST)
 
 
-def name_of(visitor: Visitor) -> str:
-    """The name of the visitor's workspace."""
+@dataclass(frozen=True, slots=True)
+class About:
+    """What every page of a workspace shows: its name, and how many things need attention (0 when not wanted)."""
+
+    name: str
+    badge: int
+
+
+def about(visitor: Visitor) -> About:
+    """The visitor's workspace in a few words."""
     with reading() as session:
-        return session.scalar(select(WorkspaceRow.name).where(WorkspaceRow.id == visitor.workspace)) or ""
+        row = session.get(WorkspaceRow, visitor.workspace)
+    name, wanted = (row.name, row.badges) if row is not None else ("", False)
+    return About(name, sum(stall.attention is not None for stall in stalls_of(visitor)) if wanted else 0)
 
 
 def stalls_of(visitor: Visitor) -> list[Stall]:
@@ -51,23 +75,57 @@ def stalls_of(visitor: Visitor) -> list[Stall]:
         return [to_stall(row) for row in session.scalars(statement)]
 
 
+def stall_of(visitor: Visitor, id: str) -> Stall:
+    """One of them. Raises `Unknown`, for another workspace's too."""
+    for stall in stalls_of(visitor):
+        if stall.id == id:
+            return stall
+    raise Unknown("no_installation", "This connection is not here any more.")
+
+
+def row_of(session: Session, visitor: Visitor, id: str) -> InstallationRow:
+    """The row of one of them, to be changed. Raises `Unknown`."""
+    row = session.get(InstallationRow, id)
+    if row is None or row.workspace_id != visitor.workspace or row.state not in SHOWN:
+        raise Unknown("no_installation", "This connection is not here any more.")
+    return row
+
+
+def titles_of(workspace_id: str) -> list[str]:
+    """How the installations of a workspace are called."""
+    mine = InstallationRow.workspace_id == workspace_id, InstallationRow.state.in_(SHOWN)
+    named = func.coalesce(func.nullif(InstallationRow.label, ""), InstallationRow.title)
+    with reading() as session:
+        rows = session.execute(select(named, InstallationRow.connector).where(*mine).order_by(InstallationRow.id))
+        return [title or marketplace(connector) for title, connector in rows]
+
+
 def to_stall(row: InstallationRow) -> Stall:
     """The installation with how far its people are."""
+    place = marketplace(row.connector)
     found = services().registry.find(row.connector)
-    fills = found is not None and found.implements("pull")
-    told = sync_state.progress(row.id) if fills else None
-    percent = min(99, 100 * told.done // told.total) if told and told.total else 0
-    alarm = translated(row.alarm)
-    state = told.state if told else ""
-    return Stall(row.title, marketplace(row.connector), row.state, row.created_at, alarm, state, percent)
-
-
-def translated(alarm: str) -> str:
-    """An alarm in the reader's language; as plain text, since a template's own ``_`` would take it for markup."""
-    return str(gettext(alarm)) if alarm else ""
+    told = sync_state.progress(row.id) if found is not None and found.implements("pull") else Progress(state="")
+    return Stall(
+        id=row.id,
+        title=row.label or row.title or place,
+        connector=row.connector,
+        marketplace=place,
+        state=row.state,
+        since=row.created_at,
+        sync=told.state,
+        done=told.done,
+        percent=min(99, 100 * told.done // told.total) if told.total else None,
+        live_since=told.live_since,
+        attention=attention(row.state, row.alarm, told, place),
+    )
 
 
 def marketplace(connector: str) -> str:
     """The title of a marketplace; its bare name when the connector is gone."""
     found = services().registry.find(connector)
     return found.manifest.title if found and found.manifest else connector
+
+
+def in_words(text: str) -> str:
+    """A connector's own text in the reader's language; as plain text, since a template's own ``_`` makes markup."""
+    return str(gettext(text)) if text else ""

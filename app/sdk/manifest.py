@@ -12,8 +12,10 @@ from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
+from .guide import Guide, GuideSchema, to_guide
 from .promises import LEVELS, Proof, ProofSchema, Weakness, WeaknessSchema, to_proof, to_weakness
 from .spec import read_versions
+from .theme import Theme, ThemeSchema, to_theme
 
 NAME = re.compile(r"[a-z][a-z0-9_]{1,31}")
 
@@ -68,6 +70,7 @@ class Limits:
 class Manifest:
     """Everything a connector declares as data; one that is not ``enabled`` serves only where the operator says so.
 
+    ``ticket`` says where in an address an opening's ticket stands, ``fragment`` or ``query``.
     ``secrets`` names what is stored sealed for an installation and says what each is; ``hosts`` are what it calls.
     """
 
@@ -91,6 +94,14 @@ class Manifest:
     hosts: tuple[str, ...] = ()
     level: str = "bronze"
     weaknesses: tuple[Weakness, ...] = ()
+    ticket: str = "fragment"
+    guide: Guide = field(default_factory=Guide)
+    theme: Theme = field(default_factory=Theme)
+
+    @property
+    def opens_pages(self) -> bool:
+        """Whether the marketplace's admin opens the customers' pages."""
+        return any(action.session for action in self.actions.values())
 
     def weakness(self, rule: str, action: str = "") -> Weakness | None:
         """The declared weakness in which this rule is not kept by this action; None where it must be."""
@@ -181,6 +192,9 @@ class ManifestSchema(Schema):
     hosts = fields.List(fields.String())
     level = fields.String(validate=validate.OneOf(LEVELS))
     weakness = fields.List(fields.Nested(WeaknessSchema))
+    ticket = fields.String(validate=validate.OneOf(["fragment", "query"]))
+    guide = fields.Nested(GuideSchema)
+    theme = fields.Nested(ThemeSchema)
 
 
 def read_manifest(name: str, folder: Path) -> Manifest:
@@ -221,6 +235,9 @@ def to_manifest(name: str, data: dict[str, Any]) -> Manifest:
         hosts=tuple(data.get("hosts", ())),
         level=data.get("level", "bronze"),
         weaknesses=tuple(map(to_weakness, data.get("weakness", ()))),
+        ticket=data.get("ticket", "fragment"),
+        guide=to_guide(data.get("guide", {})),
+        theme=to_theme(data.get("theme", {})),
     )
 
 

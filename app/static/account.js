@@ -1,130 +1,78 @@
-// The customers' page: spends the ticket, keeps the bearer in memory alone, and shows the fragments that the server renders.
+// A visit: spends the ticket, keeps the bearer in memory alone, and lets htmx ask for the visitor's pages with it.
 (() => {
   "use strict";
   const main = document.getElementById("main");
-  const PAUSE = 150;
+  const shell = main.dataset.shell;
   let bearer = "";
-  let ticket = "";
-  let timer = 0;
-  let searching = null;
-  let opener = null;
-  let wanted = "";
+  let secret = null;
 
-  const find = (selector) => main.querySelector(selector);
+  const find = (selector) => document.querySelector(selector);
 
-  function headers(more) {
+  // Every page has two addresses: the document's, seen in the browser, and the fragment's, which is asked for.
+  function toFragment(address) {
+    const { pathname, search } = new URL(address, location.href);
+    if (!pathname.startsWith(shell)) return pathname + search;
+    return `/account/${pathname.slice(shell.length + 1) || "overview"}${search}`;
+  }
+  const toDocument = (path) => path.replace(/^\/account/, shell);
+
+  function headers() {
     const words = { "X-Stallholder": "1", "Accept-Language": document.documentElement.lang };
-    return { ...words, ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}), ...more };
+    words["X-Time-Zone"] = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+    return { ...words, ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}) };
   }
 
-  // The mode stays "cors": only then does the browser name our origin in spite of "no-referrer".
   function post(path, body) {
-    return fetch(path, { method: "POST", headers: headers({ "Content-Type": "application/json" }), body: JSON.stringify(body) });
+    return fetch(path, { method: "POST", headers: { ...headers(), "Content-Type": "application/json" }, body: JSON.stringify(body) });
   }
 
   function say(name, message) {
     const words = document.getElementById(name).content.cloneNode(true);
-    const place = words.querySelector("[data-message]");
-    if (place) place.textContent = message;
+    if (message) words.querySelector("[data-message]").textContent = message;
     main.replaceChildren(words);
     settle();
   }
 
   function settle() {
     main.removeAttribute("aria-busy");
-    const heading = find("[role=alert] h1, [role=status] h1");
+    const heading = find("#main h1");
     // A frame that nobody is in must not take the focus from the page around it.
-    if (heading && document.hasFocus()) heading.focus();
+    if (heading && document.hasFocus()) heading.focus({ preventScroll: true });
   }
 
-  // What the server rendered and escaped; no script in it would run.
-  function put(place, html) {
-    place.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
+  function show() {
+    return htmx.ajax("GET", location.pathname + location.search, { target: main });
   }
 
-  async function load(path, place, signal) {
-    let response, html;
-    try {
-      response = await fetch(path, { headers: headers(), signal });
-      html = await response.text();
-    } catch (error) {
-      if (error.name !== "AbortError") say("offline");
-      return false;
-    }
-    const ours = (response.headers.get("Content-Type") || "").startsWith("text/html");
-    if (!ours || response.status >= 500) {
-      say("offline");
-      return false;
-    }
-    if (response.status === 401) {
-      bearer = "";
-      put(main, html);
-      settle();
-      return false;
-    }
-    const target = place();
-    if (target) put(target, html);
-    return target !== null;
-  }
-
-  // The ticket is kept until the server took or refused it: without an answer it can be tried again.
+  // The secret is kept until the server took or refused it: without an answer it can be tried again.
   async function enter() {
     let response, told;
     try {
-      response = await post("/account/session", { ticket });
+      response = await post("/account/session", secret);
       told = await response.json();
     } catch {
       response = null;
     }
-    if (!response || response.status >= 500) {
-      say("offline");
-      return false;
-    }
-    ticket = "";
+    if (!response || response.status >= 500) return say("offline");
+    secret = null;
     bearer = response.ok ? told.bearer : "";
-    if (!response.ok) say("trouble", told.error);
-    return response.ok;
+    if (!response.ok) return say("over", told.error);
+    if (told.first) history.replaceState(null, "", `${shell}/welcome`);
+    return show();
   }
 
-  async function overview() {
-    main.setAttribute("aria-busy", "true");
-    if (ticket && !(await enter())) return;
-    if (await load("/account/overview", () => main)) settle();
-  }
+  const start = () => (secret ? enter() : show());
 
-  // A ticket stands in the fragment, which no server sees; it leaves the address at once.
-  function start() {
-    ticket = new URLSearchParams(location.hash.slice(1)).get("t") || "";
-    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-    overview();
-  }
-
-  async function search() {
-    const query = find("#q").value.trim();
-    if (searching) searching.abort();
-    searching = new AbortController();
-    const path = `/account/people?q=${encodeURIComponent(query)}`;
-    if (await load(path, () => find("#hits"), searching.signal)) find("#stalls").hidden = query !== "";
-  }
-
-  function home() {
-    wanted = "";
-    if (!find("#home")) return;
-    find("#home").hidden = false;
-    find("#card").hidden = true;
-    find("#card").replaceChildren();
-    (opener && opener.isConnected ? opener : find("#q")).focus();
-  }
-
-  async function card(id) {
-    wanted = id;
-    const place = () => (wanted === id ? find("#card") : null);
-    if (!(await load(`/account/people/${encodeURIComponent(id)}`, place))) return;
-    find("#home").hidden = true;
-    find("#card").hidden = false;
-    scrollTo(0, 0);
-    const heading = find("#card h1");
-    if (heading) heading.focus({ preventScroll: true });
+  // A ticket stands in the fragment, which no server sees, or in the query where a host strips fragments; it leaves the
+  // address at once. So does the secret of a sign-in link.
+  function open() {
+    const query = new URLSearchParams(location.search);
+    const hash = new URLSearchParams(location.hash.slice(1));
+    const ticket = hash.get("t") || query.get("t");
+    secret = ticket ? { ticket } : hash.get("s") ? { link: hash.get("s") } : null;
+    query.delete("t");
+    if (secret || location.hash) history.replaceState(null, "", location.pathname + (query.size ? `?${query}` : ""));
+    start();
   }
 
   async function leave() {
@@ -138,35 +86,76 @@
     say("left");
   }
 
-  main.addEventListener("input", (event) => {
-    if (event.target.id !== "q") return;
-    clearTimeout(timer);
-    timer = setTimeout(search, PAUSE);
+  async function copy(button) {
+    const field = document.getElementById(button.dataset.copy);
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+    } catch {
+      // A frame may write to the clipboard only where the page around it lets it; a selection is always copied.
+      document.execCommand("copy");
+    }
+    button.classList.add("done");
+  }
+
+  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+    const { request } = ctx;
+    delete request.headers["HX-Current-URL"];
+    Object.assign(request.headers, headers());
+    request.action = toFragment(request.action);
+    if (ctx.target === main) main.setAttribute("aria-busy", "true");
   });
 
-  main.addEventListener("submit", (event) => {
+  // What is no answer of ours is none; an ended visit says how to go on.
+  document.addEventListener("htmx:before:response", (event) => {
+    const { ctx } = event.detail;
+    const { status, headers: told } = ctx.response;
+    const ours = (told.get("Content-Type") || "").startsWith("text/html") && (status < 500 || told.has("HX-Retarget"));
+    if (ours && status !== 401) {
+      if (ctx.hx.retarget && !find(ctx.hx.retarget)) ctx.hx.retarget = "#main";
+      return;
+    }
     event.preventDefault();
-    clearTimeout(timer);
-    search();
+    if (status !== 401) return say("offline");
+    bearer = "";
+    say("over");
   });
 
-  main.addEventListener("click", (event) => {
+  // A list that asks for itself again may miss a turn.
+  document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+    if (ctx && (ctx.target === main || find("#hits") === ctx.target)) say("offline");
+  });
+
+  document.addEventListener("htmx:before:history:update", (event) => {
+    const { history: step, response } = event.detail;
+    if (response.status >= 400) event.preventDefault();
+    else step.path = toDocument(step.path);
+  });
+
+  document.addEventListener("htmx:before:history:restore", (event) => {
+    event.preventDefault();
+    show();
+  });
+
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx.target !== main && ctx.target !== "#main") return main.removeAttribute("aria-busy");
+    const spoken = find("#main [lang]");
+    if (spoken) document.documentElement.lang = spoken.lang;
+    settle();
+  });
+
+  document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
-    if ("person" in button.dataset) {
-      opener = button;
-      history.pushState({ card: true }, "");
-      card(button.dataset.person);
-    } else if ("back" in button.dataset) history.back();
-    else if ("leave" in button.dataset) leave();
-    else if ("again" in button.dataset) overview();
+    if ("leave" in button.dataset) leave();
+    else if ("copy" in button.dataset) copy(button);
+    else if ("again" in button.dataset) start();
   });
 
-  addEventListener("popstate", () => home());
   // An admin may give the same frame a fresh ticket without loading it anew.
   addEventListener("hashchange", () => {
-    if (location.hash) start();
+    if (location.hash) open();
   });
-  if (document.prerendering) document.addEventListener("prerenderingchange", start, { once: true });
-  else start();
+  if (document.prerendering) document.addEventListener("prerenderingchange", open, { once: true });
+  else open();
 })();

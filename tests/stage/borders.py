@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from customers import Customer, World, leave
+from customers import Customer, Newcomer, World, leave
 from sqlalchemy import update
 
-from app.core import tickets
+from app.core import pairing, tickets
 from app.core.database import writing
 from app.core.models import ConsentRow, InstallationRow, SessionRow, TicketRow
 from app.core.seal import digest, new_token
@@ -88,6 +88,52 @@ def visitors_of(path: Callable[[World], str]) -> dict[str, Attempt]:
         "revoked": lambda w: get(path(w), **left_visit(w.a)),
         "wrong_type": lambda w: get(path(w), **bearer(w.a.enter().cookie)),
     }
+
+
+def submitted(path: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Outgoing:
+    """A form of our own page."""
+    own = {**OWN_PAGE, "Content-Type": "application/x-www-form-urlencoded", "HX-Request": "true"}
+    return Outgoing("POST", path, {**own, **headers}, urlencode(form).encode())
+
+
+def visitors_form(
+    path: str,
+    others: Mapping[str, str] | None = None,
+    own: Callable[[Newcomer], Mapping[str, str]] = lambda customer: {},
+    yes: frozenset[str] = frozenset({"own"}),
+) -> Row:
+    """A change that a visitor makes: a newcomer makes its own, everybody else tries to make A's."""
+
+    def aimed_at_a(headers: Callable[[World], Mapping[str, str]]) -> Attempt:
+        return lambda w: submitted(path.replace("<id>", w.a.ids["orlo"]), others or {}, headers(w))
+
+    def newcomers(w: World) -> Outgoing:
+        fresh = Newcomer(w.host)
+        return submitted(path.replace("<id>", fresh.ids["orlo"]), own(fresh), bearer(fresh.enter()))
+
+    return Row(
+        {
+            "none": aimed_at_a(lambda w: {}),
+            "own": newcomers,
+            "foreign": aimed_at_a(lambda w: bearer(w.b.enter())),
+            "uninstalled": aimed_at_a(uninstalled_visit),
+            "marketplace": aimed_at_a(lambda w: bearer(w.b.enter("retailcrm"))),
+            "expired": aimed_at_a(lambda w: old_visit(w.a)),
+            "revoked": aimed_at_a(lambda w: left_visit(w.a)),
+            "wrong_type": aimed_at_a(lambda w: bearer(w.a.enter().cookie)),
+        },
+        yes,
+    )
+
+
+def renamed_to(customer: Newcomer) -> dict[str, str]:
+    """A new name."""
+    return {"name": f"{customer.name}, renamed"}
+
+
+def somebodys_code(customer: Newcomer) -> dict[str, str]:
+    """A code that another workspace gave away."""
+    return {"code": pairing.issue(Newcomer(customer.host).workspace, datetime.now(UTC))}
 
 
 def everybody(path: str) -> Row:
@@ -432,6 +478,28 @@ MATRIX: dict[str, Row] = {
     "GET /account/overview": Row(visitors_of(lambda w: "/account/overview"), OWN_LIST),
     "GET /account/people": Row(visitors_of(lambda w: "/account/people?" + urlencode({"q": ASKED})), OWN_LIST),
     "GET /account/people/<id>": Row(visitors_of(lambda w: f"/account/people/{w.a.person}")),
+    "GET /account/open/<connector>/<path:page>": everybody("/account/open/upgates/people/1"),
+    "GET /account/welcome": Row(visitors_of(lambda w: "/account/welcome"), OWN_LIST),
+    "GET /account/connections": Row(visitors_of(lambda w: "/account/connections"), OWN_LIST),
+    "GET /account/connections/<id>": Row(visitors_of(lambda w: f"/account/connections/{w.a.ids['orlo']}")),
+    "GET /account/connect/<connector>": Row(visitors_of(lambda w: "/account/connect/orlo"), OWN_LIST),
+    "GET /account/join": Row(visitors_of(lambda w: "/account/join"), OWN_LIST),
+    "GET /account/settings": Row(visitors_of(lambda w: "/account/settings"), OWN_LIST),
+    "GET /account/erase": Row(visitors_of(lambda w: "/account/erase"), OWN_LIST),
+    "POST /account/connect/<connector>": visitors_form("/account/connect/orlo", yes=OWN_LIST),
+    "POST /account/connections/<id>/name": visitors_form("/account/connections/<id>/name", {"name": "X"}, renamed_to),
+    "POST /account/connections/<id>/again": visitors_form("/account/connections/<id>/again"),
+    "POST /account/connections/<id>/disconnect": visitors_form("/account/connections/<id>/disconnect"),
+    "POST /account/connections/<id>/link": visitors_form("/account/connections/<id>/link"),
+    "POST /account/connections/<id>/link/end": visitors_form("/account/connections/<id>/link/end"),
+    "POST /account/join/code": visitors_form("/account/join/code", yes=OWN_LIST),
+    "POST /account/join/look": visitors_form("/account/join/look", {"code": "2222-2222"}, somebodys_code),
+    "POST /account/join": visitors_form("/account/join", {"code": "2222-2222"}, somebodys_code),
+    "POST /account/settings": visitors_form("/account/settings", {"name": "X"}, renamed_to, OWN_LIST),
+    "POST /account/visits/end": visitors_form("/account/visits/end", yes=OWN_LIST),
+    "POST /account/erase": visitors_form(
+        "/account/erase", {"confirm": "A name that nobody has"}, lambda one: {"confirm": one.name}
+    ),
     "POST /account/session": SESSIONS,
     "POST /account/leave": FAREWELLS,
     "POST upgates/install": upgates("install", lambda w: replace(signed(w.a, "open"), path="/upgates/install")),

@@ -89,6 +89,23 @@ class Customer:
             return set(session.scalars(select(SessionRow.bearer).where(mine)))
 
 
+class Newcomer:
+    """A customer with one installation in a workspace of its own, to be used up."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.name = f"Newcomer {secrets.token_hex(4)}"
+        self.ids = {"orlo": str(host.add("orlo", {})["id"])}
+        with writing() as session:
+            self.workspace = session.get_one(InstallationRow, self.ids["orlo"]).workspace_id or ""
+            session.execute(update(WorkspaceRow).where(WorkspaceRow.id == self.workspace).values(name=self.name))
+
+    def enter(self) -> tickets.Admission:
+        with writing() as session:
+            ticket = tickets.mint(session, self.ids["orlo"], "en", datetime.now(UTC))
+        return tickets.exchange(ticket, datetime.now(UTC))
+
+
 @dataclass
 class World:
     """The host with its customers; ``c`` has left every marketplace, ``d`` is there to be used up."""

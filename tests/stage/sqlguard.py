@@ -34,6 +34,7 @@ NAMED_BY: dict[str, tuple[frozenset[str], ...]] = {
     "session": (frozenset({"bearer"}), frozenset({"cookie"}), frozenset({"installation_id"})),
     "journal": (frozenset({"digest"}), frozenset({"installation_id"})),
     "consent": (frozenset({"digest"}),),
+    "pairing": (frozenset({"digest"}), frozenset({"workspace_id"})),
     "person": (frozenset({"id"}), frozenset({"workspace_id"})),
     "person_order": (frozenset({"person_id"}),),
     "term": (frozenset({"scope"}), frozenset({"person_id"})),

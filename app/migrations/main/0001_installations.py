@@ -39,7 +39,23 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("time_zone", sa.String(length=64), nullable=False),
+        sa.Column("badges", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspace")),
+    )
+    op.create_table(
+        "pairing",
+        sa.Column("workspace_id", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("until", sa.DateTime(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("tries_until", sa.DateTime(), nullable=True),
+        sa.Column("joining", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspace.id"], name=op.f("fk_pairing_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", name=op.f("pk_pairing")),
+        sa.UniqueConstraint("digest", name=op.f("uq_pairing_digest")),
     )
     op.create_table(
         "consent",
@@ -65,13 +81,16 @@ def upgrade() -> None:
         sa.Column("connector", sa.String(length=32), nullable=False),
         sa.Column("tenant", sa.String(length=1000), nullable=False),
         sa.Column("title", sa.String(length=300), nullable=False),
+        sa.Column("label", sa.String(length=100), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("address", sa.String(length=1000), nullable=False),
         sa.Column("language", sa.String(length=8), nullable=False),
+        sa.Column("chosen_language", sa.String(length=8), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
         sa.Column("issued_at", sa.DateTime(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(), nullable=True),
         sa.Column("uninstall_at", sa.DateTime(), nullable=True),
         sa.Column("connected_at", sa.DateTime(), nullable=True),
         sa.Column("heard_at", sa.DateTime(), nullable=True),
@@ -287,6 +306,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_consent_expires_at"))
 
     op.drop_table("consent")
+    op.drop_table("pairing")
     op.drop_table("workspace")
     op.drop_table("node")
     op.drop_table("heartbeat")
