@@ -31,8 +31,8 @@ blueprint.before_request(check_own_page)
 PAGES = (
     # Documents, for everybody
     ("/", shells.home),
-    ("/open/<connector>", shells.shell),
-    ("/open/<connector>/<path:page>", shells.shell),
+    ("/open/<connector>", shells.open_shell),
+    ("/open/<connector>/<path:page>", shells.open_shell),
     ("/closed/<connector>", shells.closed),
     # Fragments, for a visitor
     ("/welcome", overview.welcome),

@@ -17,7 +17,7 @@ def home() -> str:
     return render_template("pages/home.html", marketplaces=names)
 
 
-def shell(connector: str, page: str = "") -> tuple[str, int]:
+def open_shell(connector: str, page: str = "") -> tuple[str, int]:
     """The page that a marketplace's admin opens; its script spends the ticket and asks for ``page``."""
     return framed(connector, "pages/shell.html")
 
