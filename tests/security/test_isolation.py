@@ -165,7 +165,7 @@ def any_link(world: World) -> tuple[Any, str, Any, str]:
 
 
 def any_name(world: World) -> tuple[Any, str, Any, str]:
-    return workspace, "name_of", lambda visitor: world.a.canary, "GET /account/overview"
+    return workspace, "about", lambda visitor: workspace.About(world.a.canary, 0), "GET /account/overview"
 
 
 @pytest.mark.parametrize("broken", [no_filter, any_tenant, any_link, any_name])

@@ -259,55 +259,23 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("ticket", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_ticket_installation_id"))
-        batch_op.drop_index(batch_op.f("ix_ticket_expires_at"))
-
-    op.drop_table("ticket")
-    with op.batch_alter_table("session", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_session_seen_at"))
-        batch_op.drop_index(batch_op.f("ix_session_installation_id"))
-
-    op.drop_table("session")
-    with op.batch_alter_table("link", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_link_installation_id"))
-
-    op.drop_table("link")
-    with op.batch_alter_table("message_contact", schema=None) as batch_op:
-        batch_op.drop_index("ix_message_contact_installation_id_digest")
-
-    op.drop_table("message_contact")
-    with op.batch_alter_table("message", schema=None) as batch_op:
-        batch_op.drop_index("ix_message_received_at")
-
-    op.drop_table("message")
-    with op.batch_alter_table("journal", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_journal_installation_id"))
-        batch_op.drop_index(batch_op.f("ix_journal_expires_at"))
-
-    op.drop_table("journal")
-    with op.batch_alter_table("event", schema=None) as batch_op:
-        batch_op.drop_index("ix_event_kind_installation_id")
-        batch_op.drop_index("ix_event_received_at")
-
-    op.drop_table("event")
-    with op.batch_alter_table("data_key", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_data_key_installation_id"))
-
-    op.drop_table("data_key")
-    op.drop_table("credential")
-    with op.batch_alter_table("installation", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_installation_workspace_id"))
-        batch_op.drop_index(batch_op.f("ix_installation_state"))
-        batch_op.drop_index(batch_op.f("ix_installation_probe_at"))
-
-    op.drop_table("installation")
-    with op.batch_alter_table("consent", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_consent_expires_at"))
-
-    op.drop_table("consent")
-    op.drop_table("pairing")
-    op.drop_table("workspace")
-    op.drop_table("node")
-    op.drop_table("heartbeat")
-    op.drop_table("document")
+    # Their indexes go with them.
+    for table in (
+        "ticket",
+        "session",
+        "message_contact",
+        "message",
+        "link",
+        "journal",
+        "event",
+        "data_key",
+        "credential",
+        "installation",
+        "consent",
+        "pairing",
+        "workspace",
+        "node",
+        "heartbeat",
+        "document",
+    ):
+        op.drop_table(table)
