@@ -21,7 +21,6 @@ from .ports import Directory, Documents, Installations, Links, Outbound, Respons
 from .proofs import (
     PublicKey,
     bearer_token,
-    check_bearer,
     check_hmac_hex,
     check_signature,
     check_window,
@@ -93,7 +92,6 @@ __all__ = [
     "Verified",
     "bearer_token",
     "build_php_query",
-    "check_bearer",
     "check_hmac_hex",
     "check_signature",
     "check_window",

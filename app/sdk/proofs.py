@@ -110,19 +110,6 @@ def bearer_token(header: str) -> str:
     return found[1]
 
 
-def check_bearer(header: str, secrets: Sequence[str]) -> None:
-    """Check ``Authorization: Bearer X`` against every secret; an empty one is never accepted.
-
-    Raises `Unverified`: ``no_bearer``, ``no_secret`` or ``wrong_bearer``.
-    """
-    token = bearer_token(header).encode()
-    keys = [_key_bytes(secret) for secret in secrets if secret]
-    if not keys:
-        raise Unverified("no_secret")
-    if not sum(hmac.compare_digest(token, key) for key in keys):  # all of them, as for a signature
-        raise Unverified("wrong_bearer")
-
-
 def check_window(moment: datetime, now: datetime, *, past: timedelta, future: timedelta) -> None:
     """Accept a ``moment`` from ``past`` before ``now`` to ``future`` after it, both ends included.
 

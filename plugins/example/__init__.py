@@ -57,7 +57,7 @@ def open(page_url: str) -> Answer:
 
 @hookimpl
 def search(verified: Verified, people: Directory) -> Answer:
-    return schemas.results(people.search(verified.fields["query"], schemas.MOST_RESULTS))
+    return schemas.results(people.search(verified.fields["q"], schemas.MOST_RESULTS))
 
 
 @hookimpl

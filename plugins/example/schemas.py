@@ -34,7 +34,7 @@ def read_open(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_search(given: Mapping[str, Any]) -> dict[str, Any]:
     """Somebody looks for a person; "an empty query finds nobody"."""
-    return {"query": text_field(given, "query", longest=200, empty=True)}
+    return {"q": text_field(given, "q", longest=200, empty=True)}
 
 
 def read_uninstall(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,8 +36,8 @@ class Simulator(simulation.Simulator):
         return self.signed("open", {"language": "en"}, changes)
 
     def search(self, **changes: str) -> Outgoing:
-        """Somebody looks for a person; ``query``."""
-        return self.signed("search", {"query": "novak"}, changes)
+        """Somebody looks for a person; ``q``."""
+        return self.signed("search", {"q": "novak"}, changes)
 
     def uninstall(self, **changes: str) -> Outgoing:
         """The shop leaves."""

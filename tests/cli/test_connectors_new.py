@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from stage import Stage, serving_here
 
+import app
 from app.cli import main
 from app.cli.scaffold.package import ACTIONS, LANGUAGES, PROOFS, Wish, files_of
 from app.core.pipeline import Request
@@ -86,7 +87,7 @@ def test_what_it_writes_serves_unchanged(fair: Stage, proof: str) -> None:
     platform = fair.simulators[named(proof)]
     connect(fair, platform)
     assert platform.play("webhook")[1].json() == {"ok": True}
-    assert [one["name"] for one in platform.play("search", query="nov")[1].json()["people"]] == ["Jana Nováková"]
+    assert [one["name"] for one in platform.play("search", q="nov")[1].json()["people"]] == ["Jana Nováková"]
     assert "/account/open/" in platform.play("open")[1].json()["url"]
     forged = platform.send(forgery(platform.request("search")))
     assert (forged.status_code in (403, 404), forged.json()["ok"]) == (True, False)
@@ -99,6 +100,58 @@ def forgery(genuine: Outgoing) -> Outgoing:
     other = replace(genuine, body=genuine.body.replace(b"novak", b"novas"), path=genuine.path.replace("novak", "novas"))
     headers = {name: value.replace("Bearer ", "Bearer x") for name, value in genuine.headers.items()}
     return replace(other, headers=headers, path=other.path.replace("fair_none/search/", "fair_none/search/x"))
+
+
+# What it writes passes its own tests
+
+
+RUNS = [
+    *(pytest.param(proof, ACTIONS, id=f"{proof}-all") for proof in PROOFS),
+    *(
+        pytest.param(proof, actions, id=f"{proof}-{'-'.join(actions) or 'install'}", marks=pytest.mark.soak)
+        for proof in PROOFS
+        for actions in SETS[:-1]
+    ),
+]
+
+
+def own_tests(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the tests of a package, as its author would beside an installed host."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "app.kit.pytest_plugin",
+        "--no-header",
+    ]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{folder}:{Path(app.__file__).parents[1]}"}
+    return subprocess.run(
+        [*command, str(folder)], cwd=folder, env=environment, capture_output=True, text=True, timeout=250, check=False
+    )
+
+
+@pytest.mark.parametrize(("proof", "actions"), RUNS)
+def test_what_it_writes_passes_its_own_tests(tmp_path: Path, proof: str, actions: tuple[str, ...]) -> None:
+    done = own_tests(lay_out(tmp_path, Wish("fair", "Fair & Co", proof, actions, ("en", "cs"))))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert " passed" in done.stdout
+
+
+def test_its_own_tests_notice_a_verifier_that_believes_everything(tmp_path: Path) -> None:
+    lay_out(tmp_path, Wish("fair", "Fair", "hmac-body", ("search",)))
+    file = tmp_path / "stallholder_fair" / "proof.py"
+    weak = file.read_text().replace(
+        'check_hmac_hex(request.header("x-fair-signature"), request.body, settings["secret"])', 'b""'
+    )
+    assert weak != file.read_text()
+    file.write_text(weak)
+    done = own_tests(tmp_path)
+    assert done.returncode == 1
+    assert "tampered-search" in done.stdout
 
 
 # What it writes is tidy, whatever is left out

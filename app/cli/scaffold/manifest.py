@@ -81,7 +81,9 @@ def without(tables: Iterable[Table], actions: set[str], headers: Iterable[str] =
         words = table.header.split(".")
         of_action = words[0] == "actions" and words[1:2] and words[1] in actions
         told = table.header == "cabinet" and any(re.search(rf"\b{action}(_url)?\b", table.text) for action in actions)
-        if not of_action and not told:
+        weak = re.search(r"(?m)^actions = \[(.*)\]$", table.text) if table.header == "weakness" else None
+        about = set(re.findall(r'"(\w+)"', weak[1])) if weak else set()
+        if not (of_action or told or (about and about <= actions)):
             yield table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -21,16 +21,21 @@ PROOFS: Mapping[str, str] = {
 }
 ACTIONS = ("open", "search", "uninstall", "webhook")
 LANGUAGES = ("en", "cs", "sk", "ru", "es")
-# Where nothing is proven the operator adds a customer: the platform neither installs nor has an API to ask.
-UNWANTED: Mapping[str, Mapping[str, set[str]]] = {
-    "none": {
-        "__init__.py": {"probe"},
-        "simulator.py": {"install", "answer", "told", "make_proof_keys"},
-        "connector.toml": {"secrets", "limits", "actions.install.proof"},
-    },
+# A secret of ours is all there: the operator adds a customer, and the platform has no API to ask.
+UNSIGNED: Mapping[str, set[str]] = {
+    "__init__.py": {"probe"},
+    "simulator.py": {"install", "answer", "told", "make_proof_keys"},
+    "connector.toml": {"secrets", "limits", "actions.install.proof"},
 }
-
-
+UNWANTED: Mapping[str, Mapping[str, set[str]]] = {"none": UNSIGNED, "bearer": UNSIGNED}
+# The folders of schemes that are laid over the template, one after the other.
+LAYERS: Mapping[str, Sequence[str]] = {
+    "hmac-body": (),
+    "hmac-query": ("hmac_query",),
+    "rsa-fields": ("rsa_fields",),
+    "bearer": ("none", "bearer"),
+    "none": ("none",),
+}
 SILENT = """
 # Where the platform does not let us keep a rule of the conformance kit.
 [[weakness]]
@@ -72,23 +77,31 @@ def files_of(wish: Wish) -> dict[str, bytes]:
 
 def code_of(wish: Wish) -> dict[str, str]:
     """The Python files."""
-    scheme = TEMPLATE / "schemes" / wish.proof.replace("-", "_")
     unwanted = UNWANTED.get(wish.proof, {})
     modules = {}
     for file in sorted(TEMPLATE.glob("*.py")):
         module = source.read(file.read_text("utf-8"))
-        if (scheme / file.name).is_file():
-            module = editing.lay_over(module, source.read((scheme / file.name).read_text("utf-8")))
+        for layer in layers(wish, file.name):
+            module = editing.lay_over(module, source.read(layer))
         modules[file.name] = editing.cut(module, wish.left_out | unwanted.get(file.name, set()))
     return {name: source.write(module) for name, module in editing.sweep(modules).items()}
+
+
+def layers(wish: Wish, name: str) -> Iterator[str]:
+    """What the wished scheme lays over one of the template's files."""
+    for folder in LAYERS[wish.proof]:
+        file = TEMPLATE / "schemes" / folder / name
+        if file.is_file():
+            yield file.read_text("utf-8")
 
 
 def manifest_of(wish: Wish) -> str:
     """The ``connector.toml``."""
     tables = manifest.tables_of((TEMPLATE / "connector.toml").read_text("utf-8"))
-    over = TEMPLATE / "schemes" / wish.proof.replace("-", "_") / "connector.toml"
-    if over.is_file():
-        tables = manifest.lay_over(tables, manifest.tables_of(over.read_text("utf-8")))
+    for layer in layers(wish, "connector.toml"):
+        tables = manifest.lay_over(tables, manifest.tables_of(layer))
+    if len(wish.actions) < 2:  # with one action there is no other that its secret could prove
+        tables = [table for table in tables if 'rule = "own_action"' not in table.text]
     unwanted = UNWANTED.get(wish.proof, {}).get("connector.toml", set())
     text = manifest.headed(list(manifest.without(tables, wish.left_out, unwanted)), wish.title, wish.languages)
     return text + SILENT if "uninstall" in wish.left_out else text

@@ -69,7 +69,7 @@ def test_demo_mode_plays_the_real_marketplaces_alone(tmp_path: Path) -> None:
 def test_a_shop_connects_opens_is_searched_and_leaves(stage: Stage, bazaar: Any) -> None:
     assert bazaar.play("install")[1].json() == {"ok": True}
     assert bazaar.play("webhook")[1].json() == {"ok": True}
-    [found] = bazaar.play("search", query="nov")[1].json()["people"]
+    [found] = bazaar.play("search", q="nov")[1].json()["people"]
     assert found["name"] == "Jana Nováková"
     page = requests.get(bazaar.play("open")[1].json()["url"])
     assert "https://admin.bazaar.example" in page.headers["Content-Security-Policy"]

@@ -1,17 +1,16 @@
-"""A bearer: the secret itself comes with every call, and proves who calls, but not what is said nor when."""
+"""A bearer: a secret of ours comes back with every call, and proves whom it was given to, but not what is said."""
 
 from __future__ import annotations
 
-from app.sdk import Claims, Inbound, Settings, check_bearer, read_object
+from app.sdk import Claims, Inbound, Installations, Unverified, bearer_token, read_object
 
-from .schemas import read_call
+from .schemas import READERS
 
 
-def prove(request: Inbound, settings: Settings) -> Claims:
-    """Read strictly, then compare the secret; whoever learns it may say anything.
-
-    Raises `Malformed` and `Unverified`.
-    """
-    given = read_call(request.action, read_object(request.body))
-    check_bearer(request.header("authorization"), settings["secret"])
-    return Claims(fields=given, tenant=given["shop"], language=given.get("language", ""))
+def prove(request: Inbound, installations: Installations) -> Claims:
+    """Find the installation by the secret, then read strictly. Raises `Unverified` and `Malformed`."""
+    found = installations.by_link("bearer", bearer_token(request.header("authorization")))
+    if found is None:
+        raise Unverified("wrong_bearer")
+    given = READERS[request.action](read_object(request.body))
+    return Claims(installation=found.id, fields=given, language=given.get("language", ""))

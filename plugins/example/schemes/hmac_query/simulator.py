@@ -16,4 +16,4 @@ class Simulator(simulation.Simulator):
         """A genuine call."""
         query = urlencode(self.told(action, {**fields, **changes}))
         signature = hmac.new(self.keys["secret"].encode(), query.encode(), hashlib.sha256).hexdigest()
-        return Outgoing("POST", f"/{self.connector}/{action}?{query}&sig={signature}")
+        return Outgoing("GET", f"/{self.connector}/{action}?{query}&sig={signature}")

@@ -12,7 +12,7 @@ from .schemas import read_call
 SIGNED: Mapping[str, Sequence[str]] = {
     "install": ("name", "language", "api_url", "api_token"),
     "open": ("language",),
-    "search": ("query",),
+    "search": ("q",),
     "uninstall": (),
     "webhook": ("customer_id", "customer_name", "customer_email", "customer_phone"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -26,20 +27,22 @@ class Simulator(simulation.Simulator):
 
     def settings(self) -> dict[str, Any]:
         form = serialization.PublicFormat.SubjectPublicKeyInfo
-        public = self.private_key().public_key().public_bytes(serialization.Encoding.PEM, form)
+        public = private_key(self.keys["private_key"]).public_key().public_bytes(serialization.Encoding.PEM, form)
         return {"public_key": public.decode()}
 
     def signed(self, action: str, fields: Mapping[str, str], changes: Mapping[str, str]) -> Outgoing:
         """A genuine call; the fields are signed in the order in which they are told."""
         told = self.told(action, {**fields, **changes})
         text = ";".join(told.values()).encode()
-        signature = self.private_key().sign(text, padding.PKCS1v15(), hashes.SHA256())
+        signature = private_key(self.keys["private_key"]).sign(text, padding.PKCS1v15(), hashes.SHA256())
         body = {**told, "signature": base64.b64encode(signature).decode()}
         headers = {"Content-Type": "application/json"}
         return Outgoing("POST", f"/{self.connector}/{action}", headers, json.dumps(body).encode())
 
-    def private_key(self) -> rsa.RSAPrivateKey:
-        """The marketplace's private key."""
-        key = serialization.load_pem_private_key(self.keys["private_key"].encode(), password=None)
-        assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 - of our own making
-        return key
+
+@cache
+def private_key(pem: str) -> rsa.RSAPrivateKey:
+    """The marketplace's private key; to read it takes longer than to sign with it."""
+    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 - of our own making
+    return key
