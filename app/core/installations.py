@@ -37,7 +37,7 @@ def to_installation(row: InstallationRow, ring: Ring, now: datetime, slots: Sequ
         secrets=secrets,
         address=row.address,
         language=row.language,
-        facts=dict(row.facts),
+        facts={**row.facts, **row.subscription},
     )
 
 

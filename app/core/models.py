@@ -36,6 +36,7 @@ class WorkspaceRow(Base):
 class InstallationRow(Base):
     """One connection to one tenant of one platform. ``tenant`` is unique within its connector.
 
+    ``facts`` came with the platform's requests, ``subscription`` with the worker's calls to be told of changes.
     ``connected_at``: when it last came to be served, anew or again; ``heard_at``: its platform's last callback, to the
     minute; ``probe_at``: when its credentials are looked at next, ``probed_at`` and ``health`` the last look.
     ``label`` and ``chosen_language`` are its people's own choice, and outlive what the platform tells anew in
@@ -56,6 +57,7 @@ class InstallationRow(Base):
     language: Mapped[str] = mapped_column(String(8), default="")
     chosen_language: Mapped[str] = mapped_column(String(8), default="")
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    subscription: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     issued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -112,7 +112,7 @@ def keep(manifest: Manifest, id: str, tokens: Mapping[str, str], facts: Mapping[
     with writing() as session:
         lifecycle.retire_links(session, manifest.name, id, tokens, now + manifest.subscription_grace)
         row = session.get_one(InstallationRow, id)
-        row.facts = {**row.facts, **facts}
+        row.subscription = dict(facts)
 
 
 def note(turn: Turn, made_for: str, now: datetime) -> None:

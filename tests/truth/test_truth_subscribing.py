@@ -42,7 +42,7 @@ def test_each_event_is_subscribed_to_once(shop: Shop) -> None:
     assert answered(url) == 200
     assert len(shop.links()) == 1
     assert shop.row(SUBSCRIBE).live_since is not None
-    assert shop.installed().facts["webhook_origin"] == shop.stage.url
+    assert shop.installed().subscription == {"webhook_origin": shop.stage.url}
 
 
 def test_the_daily_look_mends_and_the_former_address_is_good_for_a_while(shop: Shop) -> None:
@@ -92,7 +92,7 @@ def test_a_server_that_moved_takes_its_webhooks_along(shop: Shop) -> None:
         hook["url"] = hook["url"].replace(shop.stage.url, "https://former.example")
     with writing() as session:
         row = session.get_one(InstallationRow, shop.id)
-        row.facts = {**row.facts, "webhook_origin": "https://former.example"}
+        row.subscription = {"webhook_origin": "https://former.example"}
     shop.work(SUBSCRIBE, after=DAY)
     assert events(shop) == sorted(webhooks.EVENTS)
     (url,) = urls(shop)

@@ -87,6 +87,7 @@ def upgrade() -> None:
         sa.Column("language", sa.String(length=8), nullable=False),
         sa.Column("chosen_language", sa.String(length=8), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("subscription", sa.JSON(), nullable=False),
         sa.Column("issued_at", sa.DateTime(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
