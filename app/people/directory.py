@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.core.database import reading
 from app.core.models import InstallationRow
-from app.people import messages, orders, phones
+from app.people import joining, messages, orders, phones
 from app.people.contacts import humans, keys, plain
 from app.people.models import IMPORT, PersonRow
 from app.people.search import found, holders, score
@@ -108,7 +108,12 @@ class PeopleDirectory:
         ids = [one.id for one in human.people]
         known = {one.id: one for one in session.scalars(select(PersonRow).where(PersonRow.id.in_(ids)))}
         rows = [known[id] for id in ids]
-        return replace(to_card(rows, orders.of(session, ids)), messages=self._messages(session, rows))
+        card = to_card(rows, orders.of(session, ids))
+        return replace(card, id=self._name_of(session, row.id), messages=self._messages(session, rows))
+
+    def _name_of(self, session: Session, id: int) -> str:
+        sources = shown_sources(session, self.workspace_id)
+        return str(joining.humans_of(session, self.workspace_id, sources, [id]).get(id, (id,))[0])
 
     def _messages(self, session: Session, rows: list[PersonRow]) -> tuple[Message, ...]:
         def is_anothers(phone: str) -> bool:
@@ -173,4 +178,5 @@ def to_person(row: PersonRow, orders: Sequence[Order]) -> Person:
 def to_card(rows: Sequence[PersonRow], orders: Sequence[Order]) -> Person:
     """The first as its source told it; what that source left out is told by the others."""
     told: dict[str, Any] = {name: next(filter(None, (getattr(row, name) for row in rows)), "") for name in _FILLED}
-    return replace(to_person(rows[0], orders), **told, sources=tuple(row.source for row in rows))
+    known_as = tuple(row.external_id for row in rows)
+    return replace(to_person(rows[0], orders), **told, sources=tuple(row.source for row in rows), known_as=known_as)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from app.core.database import reading
 from app.people.models import OrderRow, PersonRow
+from app.people.orders import to_order
 from app.sdk import Order
 
 BATCH = 500
@@ -25,8 +26,7 @@ def people(workspace_id: str) -> Iterator[dict[str, Any]]:
             rows = session.scalars(page.order_by(PersonRow.id).limit(BATCH)).all()
             orders: dict[int, list[Order]] = {row.id: [] for row in rows}
             for order in session.scalars(select(OrderRow).where(OrderRow.person_id.in_(list(orders)))):
-                found = Order(order.number, order.date, order.status, order.total, order.currency, order.url)
-                orders[order.person_id].append(found)
+                orders[order.person_id].append(to_order(order))
         for row in rows:
             yield told(row, orders[row.id])
         if len(rows) < BATCH:

@@ -13,7 +13,7 @@ from app.core.seal import new_id
 from app.jobs.kinds import HOUSE, Run
 from app.jobs.pace import PaceRow
 from app.people import mirror, turns
-from app.people.pushing import PushedRow
+from app.people.models import PushedRow
 from app.people.sync_state import FORGET, GONE, WAITING, SyncRow
 from app.sdk import State
 

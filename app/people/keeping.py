@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import random
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.people import index
 from app.people.index import Entry
-from app.people.models import OrderRow, PersonRow
+from app.people.models import OrderRow, PersonRow, PushedRow
 from app.people.orders import Facts
 from app.people.ranking import rank, scope_of
 from app.people.rows import person_values
@@ -112,10 +113,17 @@ def _of_orders(one: Held) -> dict[str, Any]:
     return {"id": one.id, **asdict(one.facts), "rank": one.entry.rank}
 
 
+def look_again(session: Session, ids: Iterable[int]) -> None:
+    """Have the platforms that were given these people told soon of what became of them."""
+    again = update(PushedRow).where(PushedRow.person_id.in_(list(ids))).values(mark=random.randrange(1, 2**62))
+    session.execute(again, execution_options={"synchronize_session": False})
+
+
 def remove(session: Session, workspace_id: str, people: Mapping[int, Entry]) -> None:
-    """Delete people with their orders and terms."""
+    """Delete people with their orders and terms; the platforms that were given them are told soon."""
     if not people:
         return
+    look_again(session, people)
     index.update(session, workspace_id, people, {})
     session.execute(delete(OrderRow).where(OrderRow.person_id.in_(people)))
     session.execute(delete(PersonRow).where(PersonRow.id.in_(people)))

@@ -57,10 +57,13 @@ class PersonRow(MirrorBase):
 
 
 class OrderRow(MirrorBase):
-    """One order of a person, known by its number."""
+    """One order of a person, known by its number; by ``external_id`` to its source, where that has one."""
 
     __tablename__ = "person_order"
-    __table_args__ = (Index("ix_person_order_number", "number"), {"sqlite_with_rowid": False})
+    __table_args__ = (
+        Index("ix_person_order_external_id", "external_id"),
+        {"sqlite_with_rowid": False},
+    )
 
     person_id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=False)
     number: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -69,6 +72,33 @@ class OrderRow(MirrorBase):
     total: Mapped[str] = mapped_column(String(40))
     currency: Mapped[str] = mapped_column(String(8))
     url: Mapped[str] = mapped_column(Text)
+    closed: Mapped[bool] = mapped_column(default=False)
+    external_id: Mapped[str] = mapped_column(String(64), default="")
+
+
+class PushedRow(MirrorBase):
+    """One person as an installation's platform knows it: what was pushed of it.
+
+    ``leader`` is the first of the people who are one human: its row stands for the human, and has the ``digest`` of
+    what was pushed and the platform's own name for it, ``known_as``, where it has one. ``orders`` are JSON: the number
+    of each pushed order with a digest. ``mark`` is not 0 while the person waits to be looked at; each time another,
+    lest a change during a push is lost.
+    """
+
+    __tablename__ = "pushed"
+    __table_args__ = (
+        Index("ix_pushed_installation_id_mark", "installation_id", "mark"),
+        Index("ix_pushed_installation_id_leader", "installation_id", "leader"),
+        Index("ix_pushed_person_id", "person_id"),
+    )
+
+    installation_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    person_id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=False)
+    leader: Mapped[int] = mapped_column(row_id(), default=0)
+    digest: Mapped[str] = mapped_column(String(64), default="")
+    known_as: Mapped[str] = mapped_column(String(200), default="")
+    orders: Mapped[str] = mapped_column(Text, default="{}")
+    mark: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class TermRow(MirrorBase):

@@ -55,23 +55,32 @@ def upsert(session: Session, orders: Iterable[tuple[int, Order]]) -> None:
     session.execute(statement.on_conflict_do_update(index_elements=KEY, set_=updated), rows)
 
 
-def owners(session: Session, workspace_id: str, source: str, numbers: Collection[str]) -> dict[str, str]:
-    """Whose these orders are: the ``external_id`` by number, among the people of one source."""
-    mine = (PersonRow.workspace_id == workspace_id, PersonRow.source == source, OrderRow.number.in_(numbers))
-    found = select(OrderRow.number, PersonRow.external_id).join(PersonRow, PersonRow.id == OrderRow.person_id)
-    return {number: external_id for number, external_id in session.execute(found.where(*mine))}
+def known(
+    session: Session, workspace_id: str, source: str, external_ids: Collection[str]
+) -> list[tuple[str, int, str, str]]:
+    """Where a source's orders are: the ``external_id`` of each, the person's id and ``external_id``, the number."""
+    mine = (PersonRow.workspace_id == workspace_id, PersonRow.source == source)
+    named = (OrderRow.external_id.in_(external_ids), OrderRow.external_id != "")
+    found = select(OrderRow.external_id, OrderRow.person_id, PersonRow.external_id, OrderRow.number)
+    rows = session.execute(found.join(PersonRow, PersonRow.id == OrderRow.person_id).where(*mine, *named))
+    return [(id, person, owner, number) for id, person, owner, number in rows] if external_ids else []
 
 
-def remove(session: Session, ids: Collection[int], numbers: Collection[str]) -> None:
-    """Delete these orders of these people."""
-    session.execute(delete(OrderRow).where(OrderRow.person_id.in_(ids), OrderRow.number.in_(numbers)))
+def remove(session: Session, orders: Collection[tuple[int, str]]) -> None:
+    """Delete orders by person and number."""
+    for person_id, number in orders:
+        session.execute(delete(OrderRow).where(OrderRow.person_id == person_id, OrderRow.number == number))
 
 
 def of(session: Session, ids: Collection[int]) -> list[Order]:
     """The orders of these people, newest first."""
     found = session.scalars(select(OrderRow).where(OrderRow.person_id.in_(ids)).order_by(OrderRow.number))
-    orders = [Order(row.number, row.date, row.status, row.total, row.currency, row.url) for row in found]
-    return sorted(orders, key=lambda order: order.date, reverse=True)
+    return sorted(map(to_order, found), key=lambda order: order.date, reverse=True)
+
+
+def to_order(row: OrderRow) -> Order:
+    """The order as its source told it."""
+    return Order(row.number, row.date, row.status, row.total, row.currency, row.url, row.closed, row.external_id)
 
 
 def facts(session: Session, ids: Collection[int]) -> dict[int, Facts]:

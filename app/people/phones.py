@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from phonenumbers import (
@@ -34,6 +35,14 @@ def stored_forms(text: str) -> set[str]:
 def keys(text: str) -> set[str]:
     """What two spellings of one number share and two numbers do not: all digits, with the country where it is known."""
     return {key for part in _SEVERAL.split(text[: 4 * LONGEST]) if (key := _key(part[:LONGEST]))}
+
+
+def joined(texts: Iterable[str]) -> str:
+    """The numbers of several phone fields as one field, each number once."""
+    told: dict[str, str] = {}
+    for text in texts:
+        told.setdefault("\n".join(sorted(keys(text))) or text.strip(), text.strip())
+    return ", ".join(filter(None, told.values()))
 
 
 def _key(text: str) -> str:

@@ -7,27 +7,27 @@ upsert again, under the same id, which changes nothing there.
 from __future__ import annotations
 
 import hashlib
-import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import BigInteger, Index, String, delete, func, select, tuple_, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy.orm import Session
 
-from app.core.database import MirrorBase, reading, writing
+from app.core.database import reading, writing
+from app.core.models import CredentialRow
 from app.core.seal import new_id
 from app.jobs import spread
 from app.jobs.kinds import Run
-from app.people import turns
-from app.people.directory import shown_sources, to_person
-from app.people.models import OrderRow, PersonRow, row_id
+from app.people import handover, turns
+from app.people.directory import shown_sources
+from app.people.handover import Plan
+from app.people.models import PersonRow, PushedRow
 from app.people.sync_state import FIRST, LIVE, PUSH, STOPPED, SyncRow
 from app.people.turns import INSERTS, Overtaken, Turn
-from app.sdk import Order, Person
+from app.sdk import Batch, Changes
 
 log = structlog.get_logger()
 
@@ -37,32 +37,6 @@ SWEPT = "swept"
 MARKS = 2**62
 
 
-class PushedRow(MirrorBase):
-    """One person as an installation's platform knows it: ``digest`` of what was pushed, empty when nothing was.
-
-    ``mark`` is not 0 while the person waits to be looked at; each time another, lest a change during a push is lost.
-    """
-
-    __tablename__ = "pushed"
-    __table_args__ = (Index("ix_pushed_installation_id_mark", "installation_id", "mark"),)
-
-    installation_id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    person_id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=False)
-    digest: Mapped[str] = mapped_column(String(64), default="")
-    mark: Mapped[int] = mapped_column(BigInteger, default=0)
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A person who may have to be pushed: None when it is no more, or not shown any more."""
-
-    id: int
-    person: Person | None
-    digest: str
-    pushed: str
-    mark: int
-
-
 class Pushing:
     """One step is at most one batch: people who were marked first, then the sweep over everybody."""
 
@@ -70,6 +44,7 @@ class Pushing:
 
     def wanted(self, now: datetime) -> Sequence[Run]:
         """Active installations with people marked, or due for a sweep."""
+        hasten(now)
         return turns.due(PUSH, now)
 
     def step(self, run: Run, now: datetime) -> bool:
@@ -78,10 +53,15 @@ class Pushing:
         if turn is None:
             return False
         try:
+            if turn.row.login != (login := login_of(run.subject)):
+                begin_anew(turn, login)
+                return True
             sweeping = not turn.row.cursor.startswith(SWEPT) or sweep_due(turn.row, now)
-            found = candidates(turn, sweeping=sweeping)
-            push(turn, [one.person for one in found if one.person and one.digest != one.pushed])
-            return note(turn, found, sweeping=sweeping, now=now)
+            ids = batch_of(turn, sweeping=sweeping)
+            with reading() as session:
+                found = handover.plan(session, turn, ids.keys())
+            memo = push(turn, found.changes())
+            return note(turn, found, ids, memo, sweeping=sweeping, now=now)
         except Overtaken:
             log.info("sync.overtaken", kind=PUSH, installation=run.subject)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is stored with what follows from it
@@ -97,24 +77,59 @@ class Pushing:
         turns.lost(run, now)
 
 
-def mark(session: Session, workspace_id: str, source: str, external_ids: Iterable[str], now: datetime) -> None:
-    """Have these people looked at soon by the workspace's installations that take people, in this transaction."""
-    ids = sorted(set(external_ids))
+def mark(session: Session, workspace_id: str, source: str, batch: Batch) -> None:
+    """Have those whom a page changed looked at soon by the workspace's installations that take people.
+
+    Inside the page's transaction. Whoever is gone was marked when the mirror took it out.
+    """
+    named = [person.external_id for person in batch.people] + [owner for owner, _ in batch.orders]
+    ids = sorted({*named, *(new for _, new in batch.merged)})
     mine = (SyncRow.kind == PUSH, SyncRow.workspace_id == workspace_id, SyncRow.state != STOPPED)
-    takers = list(session.scalars(select(SyncRow.installation_id).where(*mine, SyncRow.installation_id != source)))
+    takers = list(session.scalars(select(SyncRow.installation_id).where(*mine)))
     if not takers or not ids:
         return
     changed = (PersonRow.workspace_id == workspace_id, PersonRow.source == source, PersonRow.external_id.in_(ids))
     people = list(session.scalars(select(PersonRow.id).where(*changed)))
+    for taker in takers:
+        mark_ids(session, taker, people)
+
+
+def mark_ids(session: Session, taker: str, ids: Iterable[int]) -> None:
+    """Have these people looked at soon by one installation."""
     rows = [
-        {"installation_id": taker, "person_id": id, "digest": "", "mark": random.randrange(1, MARKS)}
-        for taker in takers
-        for id in people
+        {"installation_id": taker, "person_id": id, "leader": 0, "digest": "", "known_as": "", "orders": "{}"}
+        | {"mark": random.randrange(1, MARKS)}
+        for id in sorted(ids)
     ]
     upsert(session, rows, "mark")
-    soon = update(SyncRow).where(SyncRow.kind == PUSH, SyncRow.installation_id.in_(takers), SyncRow.next_at > now)
-    # Not those that wait because the last push failed.
-    session.execute(soon.where(SyncRow.failures == 0).values(next_at=now).execution_options(synchronize_session=False))
+
+
+def hasten(now: datetime) -> None:
+    """Whoever has people marked has its turn now; not where it waits because the last push failed."""
+    marked = select(PushedRow.person_id).where(PushedRow.installation_id == SyncRow.installation_id, PushedRow.mark > 0)
+    late = (SyncRow.kind == PUSH, SyncRow.next_at > now, SyncRow.failures == 0, SyncRow.state != STOPPED)
+    with reading() as session:
+        ids = list(session.scalars(select(SyncRow.installation_id).where(*late, marked.exists())))
+    if ids:
+        with writing() as session:
+            soon = update(SyncRow).where(*late, SyncRow.installation_id.in_(ids)).values(next_at=now)
+            session.execute(soon.execution_options(synchronize_session=False))
+
+
+def login_of(installation_id: str) -> str:
+    """Changes when the customer connects anew: a new connection may know nobody."""
+    current = CredentialRow.installation_id == installation_id, CredentialRow.slot == "current"
+    with reading() as session:
+        sealed = session.scalars(select(CredentialRow.sealed).where(*current).order_by(CredentialRow.name))
+        return hashlib.sha256("\n".join(sealed).encode()).hexdigest()
+
+
+def begin_anew(turn: Turn, login: str) -> None:
+    """Forget what the platform was given, and look at everybody."""
+    with writing() as session:
+        turns.change(session, turn, cursor="", memo="", login=login)
+        if turn.row.login:
+            session.execute(delete(PushedRow).where(PushedRow.installation_id == turn.installation.id))
 
 
 def upsert(session: Session, rows: list[dict[str, Any]], *columns: str) -> None:
@@ -135,83 +150,53 @@ def swept_to(row: SyncRow) -> int:
     return int(row.cursor) if row.cursor.isdigit() else 0
 
 
-def candidates(turn: Turn, *, sweeping: bool) -> list[Candidate]:
-    """The next batch: who is marked, or else the next ids of the sweep."""
+def batch_of(turn: Turn, *, sweeping: bool) -> dict[int, int]:
+    """The next batch, each with its mark: who is marked, or else the next ids of the sweep."""
     own = PushedRow.installation_id == turn.installation.id
     with reading() as session:
-        marked = select(PushedRow.person_id).where(own, PushedRow.mark != 0).limit(turn.batch)
-        ids = list(session.scalars(marked))
-        sources = [id for id in shown_sources(session, turn.installation.workspace) if id != turn.installation.id]
-        if not ids and sweeping:
-            ids = next_ids(session, turn, sources)
-        known = {
-            row.person_id: row for row in session.scalars(select(PushedRow).where(own, PushedRow.person_id.in_(ids)))
-        }
-        people = people_of(session, turn.installation.workspace, sources, ids)
-    return [to_candidate(id, people.get(id), known.get(id)) for id in ids]
+        marked = select(PushedRow.person_id, PushedRow.mark).where(own, PushedRow.mark > 0).limit(turn.batch)
+        ids = {id: mark for id, mark in session.execute(marked)}
+        return ids or (dict.fromkeys(next_ids(session, turn), 0) if sweeping else {})
 
 
-def next_ids(session: Session, turn: Turn, sources: list[str]) -> list[int]:
-    """The ids after those that were swept."""
-    mine = (PersonRow.workspace_id == turn.installation.workspace, PersonRow.source.in_(sources))
-    following = select(PersonRow.id).where(*mine, PersonRow.id > swept_to(turn.row))
-    return list(session.scalars(following.order_by(PersonRow.id).limit(turn.batch)))
+def next_ids(session: Session, turn: Turn) -> list[int]:
+    """The ids after those that were swept: people who are shown, and those of whom something was pushed."""
+    workspace, after = turn.installation.workspace, swept_to(turn.row)
+    sources = [id for id in shown_sources(session, workspace) if id != turn.installation.id]
+    mine = (PersonRow.workspace_id == workspace, PersonRow.source.in_(sources), PersonRow.id > after)
+    shown = session.scalars(select(PersonRow.id).where(*mine).order_by(PersonRow.id).limit(turn.batch))
+    given = (PushedRow.installation_id == turn.installation.id, PushedRow.person_id > after)
+    pushed = session.scalars(select(PushedRow.person_id).where(*given).order_by(PushedRow.person_id).limit(turn.batch))
+    return sorted({*shown, *pushed})[: turn.batch]
 
 
-def people_of(session: Session, workspace_id: str, sources: list[str], ids: list[int]) -> Mapping[int, Person]:
-    """The people with these ids, each under our own id, newest order first."""
-    mine = (PersonRow.workspace_id == workspace_id, PersonRow.source.in_(sources), PersonRow.id.in_(ids))
-    orders: dict[int, list[Order]] = {}
-    for row in session.scalars(select(OrderRow).where(OrderRow.person_id.in_(ids))):
-        order = Order(row.number, row.date, row.status, row.total, row.currency, row.url)
-        orders.setdefault(row.person_id, []).append(order)
-    return {
-        row.id: replace(to_person(row, newest_first(orders.get(row.id, []))), external_id=str(row.id))
-        for row in session.scalars(select(PersonRow).where(*mine))
-    }
+def push(turn: Turn, changes: Changes) -> str:
+    """Hand a batch over; returns the connector's memo, raises what the connector raises."""
+    if not changes:
+        return turn.row.memo
+    arguments = {"installation": turn.installation, "outbound": turn.outbound, "memo": turn.row.memo}
+    memo = turn.connector.call("push", settings=turn.connector.settings, changes=changes, **arguments)
+    return memo if isinstance(memo, str) else ""
 
 
-def newest_first(orders: list[Order]) -> tuple[Order, ...]:
-    """Always in the same order, so that the digest changes only with the orders."""
-    return tuple(sorted(orders, key=lambda order: (order.date, order.number), reverse=True))
-
-
-def to_candidate(id: int, person: Person | None, row: PushedRow | None) -> Candidate:
-    """The person with what we know of it on the platform."""
-    return Candidate(id, person, digest(person) if person else "", row.digest if row else "", row.mark if row else 0)
-
-
-def digest(person: Person) -> str:
-    """Changes whenever something that is pushed does."""
-    told = json.dumps(asdict(person), ensure_ascii=False, sort_keys=True)
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def push(turn: Turn, people: Sequence[Person]) -> None:
-    """Hand a batch over; raises what the connector raises."""
-    if people:
-        arguments = {"installation": turn.installation, "outbound": turn.outbound, "people": people}
-        turn.connector.call("push", settings=turn.connector.settings, **arguments)
-
-
-def note(turn: Turn, found: Sequence[Candidate], *, sweeping: bool, now: datetime) -> bool:
+def note(turn: Turn, found: Plan, ids: dict[int, int], memo: str, *, sweeping: bool, now: datetime) -> bool:
     """Store what the platform has now and how far the sweep is; true when there is more to do."""
     row = turn.row
-    swept = sweeping and not any(one.mark for one in found)
-    over = swept and not found
-    more = bool(found) or (sweeping and not over)
-    values: dict[str, Any] = {"failures": 0, "refusals": 0, "reason": "", "cursor": row.cursor}
+    swept = sweeping and not any(ids.values())
+    over = swept and not ids
+    more = bool(ids) or (sweeping and not over)
+    values: dict[str, Any] = {"failures": 0, "refusals": 0, "reason": "", "cursor": row.cursor, "memo": memo}
     if over:
         values |= {"cursor": f"{SWEPT}{(now + SWEEP).isoformat()}", "state": LIVE, "live_since": row.live_since or now}
     elif swept:
-        values |= {"cursor": str(found[-1].id), "state": LIVE if row.live_since else FIRST}
+        values |= {"cursor": str(max(ids)), "state": LIVE if row.live_since else FIRST}
     if not more:
         values |= {"next_at": spread.next_turn(row.installation_id, SWEEP, now), "ticket": new_id("t")}
     with writing() as session:
-        if swept and found:
-            values |= counted(session, turn, len(found))
+        if swept and ids:
+            values |= counted(session, turn, len(ids))
         turns.change(session, turn, **values)
-        settle(session, row.installation_id, found)
+        settle(session, row.installation_id, found, ids)
     return more
 
 
@@ -226,16 +211,13 @@ def counted(session: Session, turn: Turn, number: int) -> dict[str, int]:
     return {"done": (turn.row.done if swept_to(turn.row) else 0) + number, "total": total}
 
 
-def settle(session: Session, installation_id: str, found: Sequence[Candidate]) -> None:
-    """Note the digests, take the marks away that have not changed since, and forget who is no more."""
+def settle(session: Session, installation_id: str, found: Plan, ids: dict[int, int]) -> None:
+    """Note what was taken, take away the marks that have not changed since, and forget who is no more."""
     own = PushedRow.installation_id == installation_id
-    key = {"installation_id": installation_id, "mark": 0}
-    rows = [
-        {**key, "person_id": one.id, "digest": one.digest} for one in found if one.person and one.digest != one.pushed
-    ]
-    upsert(session, rows, "digest")
-    pairs = [(one.id, one.mark) for one in found if one.mark]
+    rows = [{"installation_id": installation_id, "person_id": id, "mark": 0, **one} for id, one in found.rows.items()]
+    upsert(session, rows, "leader", "digest", "known_as", "orders")
+    pairs = [(id, mark) for id, mark in ids.items() if mark]
     done = update(PushedRow).where(own, tuple_(PushedRow.person_id, PushedRow.mark).in_(pairs)).values(mark=0)
     session.execute(done.execution_options(synchronize_session=False))
-    lost = [one.id for one in found if one.person is None]
-    session.execute(delete(PushedRow).where(own, PushedRow.person_id.in_(lost)))
+    session.execute(delete(PushedRow).where(own, PushedRow.person_id.in_(found.lost), PushedRow.mark == 0))
+    mark_ids(session, installation_id, found.again)

@@ -13,12 +13,13 @@ from typing import Any
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.core.database import reading, writing
 from app.core.seal import new_id
 from app.jobs import spread
 from app.jobs.kinds import Run
-from app.people import hints, mirror, turns
+from app.people import hints, mirror, pushing, turns
 from app.people.models import OrderRow, PersonRow
 from app.people.sync_state import LIVE, REREAD
 from app.people.turns import Overtaken, Turn, WrongResult
@@ -91,9 +92,9 @@ def walk(turn: Turn, now: datetime) -> bool:
         rest(turn, at, now)
         return False
     if at.till:
-        numbers = orders_after(turn, at)
+        ids = orders_after(turn, at)
         behind = replace(at, after=at.till, till="", order="")
-        reread(turn, (), numbers, replace(at, order=numbers[-1]) if len(numbers) == AT_ONCE else behind)
+        reread(turn, (), ids, replace(at, order=ids[-1]) if len(ids) == AT_ONCE else behind)
         return True
     people = people_after(turn, at)
     if not people:
@@ -114,7 +115,12 @@ def rest(turn: Turn, at: Walk, now: datetime) -> None:
 def reread(turn: Turn, people: Sequence[str], orders: Sequence[str], after: Walk) -> None:
     """Ask for the records by name, and store what was found and what is gone together with how far we are."""
     batch = asked(turn, people, orders) if people or orders else Batch()
-    mirror.apply(*scope(turn), batch, lambda session: turns.change(session, turn, **stored(after)))
+
+    def also(session: Session) -> None:
+        turns.change(session, turn, **stored(after))
+        pushing.mark(session, *scope(turn), batch)
+
+    mirror.apply(*scope(turn), batch, also)
 
 
 def asked(turn: Turn, people: Sequence[str], orders: Sequence[str]) -> Batch:
@@ -149,11 +155,12 @@ def people_after(turn: Turn, at: Walk) -> list[str]:
 
 
 def orders_after(turn: Turn, at: Walk) -> list[str]:
-    """The next numbers among the orders of the people that were just read."""
+    """The next ids among the orders of the people that were just read."""
     workspace, source = scope(turn)
     mine = (PersonRow.workspace_id == workspace, PersonRow.source == source)
     few = (PersonRow.external_id > at.after, PersonRow.external_id <= at.till)
     ids = select(PersonRow.id).where(*mine, *few)
-    numbers = select(OrderRow.number).where(OrderRow.person_id.in_(ids), OrderRow.number > at.order)
+    # Not "": an order without an id of its own cannot be asked for.
+    later = select(OrderRow.external_id).where(OrderRow.person_id.in_(ids), OrderRow.external_id > at.order)
     with reading() as session:
-        return list(session.scalars(numbers.distinct().order_by(OrderRow.number).limit(AT_ONCE)))
+        return list(session.scalars(later.distinct().order_by(OrderRow.external_id).limit(AT_ONCE)))

@@ -13,7 +13,15 @@ from app.sdk import Order, Person
 LONGEST_ID = 200
 MOST_ORDERS = 1000
 LENGTHS = {"name": 300, "email": 320, "phone": 100, "company": 300, "url": 2000, "note": 5000, "updated_at": 40}
-ORDER_LENGTHS = {"number": 200, "date": 40, "status": 200, "total": 40, "currency": 8, "url": 2000}
+ORDER_LENGTHS = {
+    "number": 200,
+    "date": 40,
+    "status": 200,
+    "total": 40,
+    "currency": 8,
+    "url": 2000,
+    "external_id": 64,
+}
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -39,8 +47,8 @@ def to_storable_id(text: str) -> str:
 
 def to_storable_order(order: Order) -> Order:
     """The order as any database takes it."""
-    texts = {name: storable(getattr(order, name), longest) for name, longest in ORDER_LENGTHS.items()}
-    return Order(**texts | {"url": web_address(texts["url"])})
+    texts: dict[str, Any] = {name: storable(getattr(order, name), longest) for name, longest in ORDER_LENGTHS.items()}
+    return Order(**texts | {"url": web_address(texts["url"])}, closed=bool(order.closed))
 
 
 def web_address(url: str) -> str:
@@ -65,5 +73,6 @@ def order_values(person_id: int, orders: Sequence[Order]) -> list[dict[str, Any]
     """The rows of a person's storable orders; of the same number twice the later counts."""
     latest = {order.number: order for order in orders}
     return [
-        {"person_id": person_id, **{name: getattr(order, name) for name in ORDER_LENGTHS}} for order in latest.values()
+        {"person_id": person_id, "closed": order.closed, **{name: getattr(order, name) for name in ORDER_LENGTHS}}
+        for order in latest.values()
     ]

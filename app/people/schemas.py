@@ -55,6 +55,7 @@ class LineOrderSchema(Schema):
     total = Amount()
     currency = text(ORDER_LENGTHS["currency"], _CURRENCY)
     url = text(ORDER_LENGTHS["url"], _WEB)
+    closed = fields.Boolean(truthy={True}, falsy={False})
 
 
 class LineSchema(Schema):

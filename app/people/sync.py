@@ -153,8 +153,7 @@ def advance(session: Session, turn: Turn, batch: Batch, now: datetime) -> None:
     if not batch.more:
         values |= {"next_at": spread.next_turn(row.installation_id, POLL, now), "ticket": new_id("t")}
     turns.change(session, turn, **values)
-    changed = [person.external_id for person in batch.people] + [owner for owner, _ in batch.orders]
-    pushing.mark(session, turn.installation.workspace, row.installation_id, changed, now)
+    pushing.mark(session, turn.installation.workspace, row.installation_id, batch)
 
 
 def init_app(app: Flask) -> None:

@@ -23,6 +23,7 @@ class SyncRow(MirrorBase):
     ``cursor`` commits together with what was pulled up to it. ``ticket`` names the run that is due at ``next_at``; what
     changes the row names it, so that a run that was overtaken changes nothing. ``since`` is when ``state`` began,
     ``hinted_at`` when the platform's word last hurried it.
+    ``memo`` is the connector's own; ``login`` is a digest of the sealed credentials with which was pushed.
     """
 
     __tablename__ = "sync"
@@ -44,6 +45,8 @@ class SyncRow(MirrorBase):
     refusals: Mapped[int] = mapped_column(default=0)
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     hinted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    memo: Mapped[str] = mapped_column(Text, default="")
+    login: Mapped[str] = mapped_column(String(64), default="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ def apply(session: Session, workspace_id: str, source: str, batch: Batch) -> tup
     page.follow_merges()
     page.upsert_orders()
     page.delete_gone()
-    page.delete_gone_orders(batch.gone_orders)
     return counted
 
 
@@ -37,6 +36,7 @@ class _Page:
         self.orders = [(to_storable_id(id), to_storable_order(order)) for id, order in batch.orders]
         self.merged = [(to_storable_id(old), to_storable_id(new)) for old, new in batch.merged]
         self.gone = [to_storable_id(id) for id in batch.gone]
+        self.gone_orders = set(batch.gone_orders)
         self.held = self._held(self._named())
 
     def _named(self) -> set[str]:
@@ -86,9 +86,21 @@ class _Page:
         """The orders, under the person that theirs was combined into."""
         now = dict(self.merged)
         placed = [(id if id in self.held else _last(now, id), order) for id, order in self.orders]
-        kept = [(id, order) for id, order in placed if id in self.held]
+        kept = [(id, o) for id, o in placed if id in self.held and o.external_id not in self.gone_orders]
+        former = self._drop_former({(self.held[id].id, order.number) for id, order in kept})
         orders.upsert(self.session, [(self.held[id].id, order) for id, order in kept])
-        self._recall(sorted({id for id, _ in kept}))
+        self._recall(sorted({id for id, _ in kept} | former))
+
+    def _drop_former(self, places: set[tuple[int, str]]) -> set[str]:
+        """Delete the orders that are no more, or that stood under another person or number; returns whose they were."""
+        named = {order.external_id for _, order in self.orders if order.external_id} | self.gone_orders
+        known = orders.known(self.session, self.workspace_id, self.source, named)
+        former = [(person, owner, number) for _, person, owner, number in known if (person, number) not in places]
+        if former:
+            orders.remove(self.session, [(person, number) for person, _, number in former])
+            keeping.look_again(self.session, {person for person, _, _ in former})
+            self.held |= self._held({owner for _, owner, _ in former})
+        return {owner for _, owner, _ in former}
 
     def _recall(self, external_ids: Sequence[str]) -> None:
         if not external_ids:
@@ -101,14 +113,6 @@ class _Page:
         """The deleted, whatever else the batch says of them."""
         gone = [self.held[id] for id in self.gone if id in self.held]
         keeping.remove(self.session, self.workspace_id, {one.id: one.entry for one in gone})
-
-    def delete_gone_orders(self, numbers: Sequence[str]) -> None:
-        """The deleted orders of this source's people."""
-        owners = orders.owners(self.session, self.workspace_id, self.source, numbers) if numbers else {}
-        if owners:
-            self.held |= self._held(set(owners.values()))
-            orders.remove(self.session, [self.held[id].id for id in set(owners.values())], numbers)
-            self._recall(sorted(set(owners.values())))
 
 
 def _last(merged: dict[str, str], id: str) -> str:

@@ -15,7 +15,7 @@ from .errors import (
     UpstreamFailed,
 )
 from .hookspecs import Settings, hookimpl
-from .people import Delivery, Hit, Message, Order, Person
+from .people import Changes, Delivery, Hit, Message, Order, Person
 from .php_query import build_php_query, parse_php_query
 from .ports import Directory, Documents, Installations, Links, Outbound, Response
 from .proofs import (
@@ -52,6 +52,7 @@ __all__ = [
     "Answer",
     "Batch",
     "Busy",
+    "Changes",
     "Claims",
     "Command",
     "ConditionUnmet",

@@ -22,7 +22,7 @@ from typing import Any
 
 import pluggy
 
-from .people import Person
+from .people import Changes, Person
 from .ports import Directory, Documents, Installations, Links, Outbound
 from .values import (
     Answer,
@@ -144,7 +144,7 @@ def reread(  # type: ignore[empty-body]
     """Read these records again, at most 100: who is no more there stands in ``gone`` and ``gone_orders``.
 
     Asked for records that a webhook names (`Event.named`), and once a day for all that the host holds: nothing is
-    deleted on a hint alone. ``people`` are external_ids, ``orders`` numbers; of the batch only what was found and what
+    deleted on a hint alone. ``people`` and ``orders`` are external_ids; of the batch only what was found and what
     is gone counts. Raises `Stopped`, `Later` and `UpstreamFailed`; also where the answer is not about these records.
     """
 
@@ -166,11 +166,13 @@ def lookup(installation: Installation, settings: Settings, outbound: Outbound, q
 
 
 @hookspec(firstresult=True)
-def push(installation: Installation, settings: Settings, outbound: Outbound, people: Sequence[Person]) -> None:
-    """Hand people over to the platform: one batch of at most ``limits.batch``, no ``external_id`` twice.
+def push(  # type: ignore[empty-body]
+    installation: Installation, settings: Settings, outbound: Outbound, changes: Changes, memo: str
+) -> str:
+    """Tell the platform what changed: people for at most ``limits.batch`` humans, whatever orders they have.
 
-    Here ``external_id`` is our own id of the person. Either all are taken, or it raises `Stopped`, `Later` or
-    `UpstreamFailed`.
+    Either all is taken, or it raises `Stopped`, `Later` or `UpstreamFailed`, and the same may come again. Returns what
+    it wants to be told as ``memo`` the next time; empty at first, and after the customer connected anew.
     """
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order of a person; ``total`` is a decimal in text, ``currency`` ISO 4217, ``date`` ISO 8601."""
+    """One order of a person; ``total`` is a decimal in text, ``currency`` ISO 4217, ``date`` ISO 8601.
+
+    ``closed``: nothing more is expected to happen to it. ``external_id`` is unique within its source: by it the order
+    is known when it goes to another person, gets another number or is deleted; empty where the source has none. ``id``
+    is the directory's own name for it, which only a push tells.
+    """
 
     number: str
     date: str = ""
@@ -17,6 +22,9 @@ class Order:
     total: str = ""
     currency: str = ""
     url: str = ""
+    closed: bool = False
+    external_id: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +67,8 @@ class Delivery:
 class Person:
     """A customer of a connected shop; ``external_id`` is unique within its source.
 
-    ``sources`` are the installations that know the person, ``messages`` the newest ones, newest first; only the
-    directory fills them.
+    Only the directory fills the rest: ``id`` is its own name for the human, whichever source was asked; ``sources``
+    are the installations that know the human, ``known_as`` the ``external_id`` in each; ``messages`` are the newest.
     """
 
     external_id: str
@@ -72,7 +80,9 @@ class Person:
     note: str = ""
     updated_at: str = ""
     orders: Sequence[Order] = ()
+    id: str = ""
     sources: Sequence[str] = ()
+    known_as: Sequence[str] = ()
     messages: Sequence[Message] = ()
 
 
@@ -82,3 +92,22 @@ class Hit:
 
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What ``push`` hands over: how people differ from what the platform was given before.
+
+    ``people`` are new or changed, one for each human, no ``id`` twice; they carry all their orders. ``known`` are the
+    ``id`` of those of them that were given before. ``orders`` are new or changed, each with the person it belongs to
+    now; no `Order.id` twice. ``gone_people`` and ``gone_orders`` (by `Order.id`) must not stay there.
+    """
+
+    people: Sequence[Person] = ()
+    known: Collection[str] = ()
+    orders: Sequence[tuple[Person, Order]] = ()
+    gone_people: Sequence[Person] = ()
+    gone_orders: Sequence[str] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.people or self.orders or self.gone_people or self.gone_orders)

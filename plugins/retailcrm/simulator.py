@@ -227,6 +227,11 @@ class Simulator(Platform):
         del self.ids("customers")[old]
         self.note("customers", by, {"id": old, "site": "shop"}, combinedTo={"id": new, "site": "shop"})
 
+    def combine_orders(self, old: int, new: int, by: str = "user") -> None:
+        """Merge one order into another."""
+        del self.ids("orders")[old]
+        self.note("orders", by, {"id": old, "site": "shop"}, combinedTo={"id": new, "site": "shop"})
+
     def local_time(self) -> str:
         """What the account's own clock shows."""
         return f"{self.clock().astimezone(self.zone):%Y-%m-%d %H:%M:%S}"

@@ -91,19 +91,23 @@ def customers_history(account: Account, at: Cursor) -> Batch:
 
 
 def orders_history(account: Account, at: Cursor) -> Batch:
-    """Note which orders changed: they are read in a step of their own."""
+    """Note which orders changed: they are read in a step of their own. Tell which are no more."""
     entries, last, more = history(account, "orders", at.last_order_change, at.since)
-    ids = {id_of(entry, "combinedTo") or id_of(entry, "order"): None for entry in entries}
-    if ids:
-        known = replace(at, phase="changed", ids=",".join(map(str, ids)))
-        return batch(replace(known, last_order_change=last, more_history=int(more)))
-    return rest(replace(at, last_order_change=last, more_history=int(more)))
+    at = replace(at, last_order_change=last, more_history=int(more))
+    gone = {id_of(one, "order") for one in entries if one.get("deleted") is True or id_of(one, "combinedTo")}
+    ids = dict.fromkeys(id_of(entry, "combinedTo") or id_of(entry, "order") for entry in entries)
+    told, again = [str(id) for id in sorted(gone)], [id for id in ids if id not in gone]
+    if again:
+        return batch(replace(at, phase="changed", ids=",".join(map(str, again))), gone_orders=told)
+    return rest(at, gone_orders=told)
 
 
 def changed(account: Account, at: Cursor) -> Batch:
-    """Read the orders that changed, with those who placed them."""
-    found = reread(account, "orders", dict.fromkeys(map(int, at.ids.split(","))) if at.ids else {})
-    return rest(replace(at, ids=""), **with_buyers(account, found))
+    """Read the orders that changed, with those who placed them; one that is not there any more is gone."""
+    asked = dict.fromkeys(map(int, at.ids.split(","))) if at.ids else {}
+    found = reread(account, "orders", asked)
+    left = asked.keys() - {told_id(told_fields(entry).get("id")) for entry in found}
+    return rest(replace(at, ids=""), gone_orders=[str(id) for id in sorted(left)], **with_buyers(account, found))
 
 
 def rest(at: Cursor, **found: Any) -> Batch:

@@ -45,6 +45,8 @@ def to_order(item: object) -> tuple[str, Order] | None:
         total=told_amount(told.get("order_total")),
         currency=told_text(told.get("currency_id")),
         url=told_text(told.get("admin_url")),
+        closed=told.get("resolved_yn") is True,
+        external_id=name[:64],
     )
     return str(buyer), order
 

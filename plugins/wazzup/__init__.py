@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from app.sdk import (
+    Changes,
     Claims,
     Command,
     ConditionUnmet,
@@ -18,7 +19,6 @@ from app.sdk import (
     Outbound,
     Outcome,
     Page,
-    Person,
     Registration,
     Setting,
     Settings,
@@ -61,9 +61,10 @@ def install(verified: Verified, settings: Settings, links: Links, outbound: Outb
 
 
 @hookimpl
-def webhook(verified: Verified, links: Links, people: Directory) -> Outcome:
+def webhook(verified: Verified, installation: Installation, links: Links, people: Directory) -> Outcome:
     """Answer a callback: messages and their deliveries are kept, a contact or a deal gets its id."""
-    return schemas.take(verified.fields, people, links.public_url + "/account/", verified.at)
+    told = links.public_url + "/account/"
+    return schemas.take(verified.fields, people, installation.id, told, verified.at)
 
 
 @hookimpl
@@ -73,9 +74,9 @@ def probe(installation: Installation, settings: Settings, outbound: Outbound) ->
 
 
 @hookimpl
-def push(installation: Installation, settings: Settings, outbound: Outbound, people: Sequence[Person]) -> None:
-    """Hand people over as contacts, and their orders as deals."""
-    sync.push(outbound, settings, installation.secret("api_key"), people)
+def push(installation: Installation, settings: Settings, outbound: Outbound, changes: Changes, memo: str) -> str:
+    """Hand people over as contacts and their orders as deals, and take back what is no more."""
+    return sync.push(outbound, settings, installation, changes, memo)
 
 
 @hookimpl

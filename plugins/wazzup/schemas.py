@@ -66,13 +66,13 @@ def read_callback(body: bytes) -> Fields:
     return value
 
 
-def take(body: Fields, people: Directory, uri: str, at: datetime) -> Outcome:
+def take(body: Fields, people: Directory, installation: str, uri: str, at: datetime) -> Outcome:
     """The answer to a callback that came ``at``, and what to keep; ``uri`` is where a contact or a deal is seen."""
     events = {event.key: event for event in events_of(body)}  # one delivery may repeat itself, too
     reply: Fields = {"ok": True}
     persons: tuple[Person, ...] = ()
     if "createContact" in body:
-        reply, persons = contact(body["createContact"], people, uri)
+        reply, persons = contact(body["createContact"], people, installation, uri)
     elif "createDeal" in body:
         reply = deal(body["createDeal"], uri)
     written = tuple(messages.to_message(item, at) for item in body.get("messages", ()) if messages.is_message(item))
@@ -114,19 +114,18 @@ def digest(value: object, length: int = 32) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:length]
 
 
-def contact(asked: Fields, people: Directory, uri: str) -> tuple[Fields, tuple[Person, ...]]:
+def contact(asked: Fields, people: Directory, installation: str, uri: str) -> tuple[Fields, tuple[Person, ...]]:
     """The contact in the shape of `POST /v3/contacts` (3.4), and the person to add where nobody has that number.
 
-    "Look up by (chatType, chatId) first and return the existing record": the person that an earlier call made
-    keeps the id which that call answered.
+    "Look up by (chatType, chatId) first and return the existing record": who is there already has the id under which
+    the contact is pushed.
     """
     kind, chat = chat_of(asked)
     phone = f"+{chat}" if kind in {"whatsapp", "viber"} and re.fullmatch("[0-9]{5,15}", chat) else ""
     hit = people.by_contact(phone=phone) if phone else None
     person = people.person(hit.id) if hit else None
-    ours = hit is None or (person is not None and person.external_id == f"{kind}:{chat}")
     name = re.sub(r"[\x00-\x1f\x7f]+", " ", hit.name if hit else str(asked.get("name") or chat))[:200]
-    id = contact_id(kind, chat) if hit is None or ours else f"p-{hit.id}"
+    id = id_of(person, installation) if person else contact_id(kind, chat)
     told = {**owned(id, asked, name, uri), "contactData": asked["contactData"]}
     return told, () if hit else (Person(f"{kind}:{chat}", name, phone=phone),)
 
@@ -142,6 +141,13 @@ def chat_of(asked: Fields) -> tuple[str, str]:
 def contact_id(kind: str, chat: str) -> str:
     """The same id for the same chat, within the 64 characters that every client takes (2.2)."""
     return "c-" + hashlib.sha256(f"{kind}:{chat}".encode()).hexdigest()[:24]
+
+
+def id_of(person: Person, installation: str) -> str:
+    """The contact's id: the one that we answered when Wazzup itself asked for the contact, else the directory's."""
+    own = (name for source, name in zip(person.sources, person.known_as, strict=True) if source == installation)
+    kind, _, chat = next(own, "").partition(":")
+    return contact_id(kind, chat) if chat else f"p-{person.id}"
 
 
 def deal(asked: Fields, uri: str) -> Fields:

@@ -66,7 +66,8 @@ class Connection:
     """What the platform keeps of one customer's account.
 
     ``pushed`` holds entities by kind and id, ``batches`` every batch that was taken, as its kind and its ids in order,
-    ``moments`` when each call under the key came (a call that was turned away with 429, too).
+    ``deleted`` what was taken back, as often as it was asked, ``moments`` when each call under the key came (a call
+    that was turned away with 429, too).
     """
 
     account: str
@@ -76,6 +77,7 @@ class Connection:
     subscriptions: dict[str, bool] = field(default_factory=dict)
     pushed: dict[str, dict[str, Any]] = field(default_factory=dict)
     batches: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    deleted: list[tuple[str, str]] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
 
     def admits(self, now: float) -> bool:
@@ -339,6 +341,9 @@ class Simulator(simulation.Simulator):
             case "POST users" | "POST contacts" | "POST deals" | "POST pipelines":
                 with self.lock:
                     return push(connection, route.removeprefix("POST "), body)
+            case "PATCH contacts/bulk_delete" | "PATCH deals/bulk_delete":
+                with self.lock:
+                    return take_back(connection, route.removeprefix("PATCH ").removesuffix("/bulk_delete"), body)
         return failed(404, "NOT_FOUND")
 
     def subscribe(self, connection: Connection, body: Mapping[str, Any]) -> Reply:
@@ -397,6 +402,18 @@ def push(connection: Connection, kind: str, items: Any) -> Reply:
     held.update(fresh)
     connection.batches.append((kind, tuple(fresh)))
     return Reply(200)
+
+
+def take_back(connection: Connection, kind: str, ids: Any) -> Reply:
+    """Delete at most 100 by their ids; "answer = ids not found" (2.2)."""
+    if not isinstance(ids, list) or not ids or not all(isinstance(id, str) for id in ids):
+        return failed(400, "VALIDATION_ERROR")
+    if len(ids) > LARGEST_BATCH:
+        return failed(400, "TOO_MANY_ENTITIES")
+    held = connection.pushed.setdefault(kind, {})
+    missing = [id for id in ids if held.pop(id, None) is None]
+    connection.deleted += [(kind, id) for id in ids]
+    return Reply(200, json.dumps(missing).encode())
 
 
 def wrong_fields(kind: str, item: Mapping[str, Any]) -> list[str]:

@@ -1,68 +1,125 @@
-"""What Wazzup is told: people as contacts, their orders as deals (protocols/wazzup.md 2)."""
+"""What Wazzup is told: people as contacts, their orders as deals, and what is no more (protocols/wazzup.md 2)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from app.sdk import Later, Outbound, Person, Response, Settings, Stopped, UpstreamFailed
+from app.sdk import Changes, Installation, Later, Order, Outbound, Person, Response, Settings, Stopped, UpstreamFailed
 
 from .api import call, code_of
-from .schemas import digest
+from .schemas import digest, id_of
 
 LARGEST = 100  # "max 100 items per request"
 LONGEST_ID = 64  # "one client says 64: stay <= 64"; "p-" leaves 62 for ours
 LONGEST_TEXT = 200  # names and addresses
 US = "stallholder"  # the id of the one responsible user, and of the one pipeline
+# A deal carries no stage, only whether it is closed (2.3): these two are what a customer may choose from.
+STAGES = [{"id": "new", "name": "New"}, {"id": "closed", "name": "Closed"}]
 INTERNATIONAL = re.compile(r"(?:\+|00)([0-9 .()/\u00a0-]+)")
+SEVERAL = re.compile(r"[,;|\n]")
 
 Item = Mapping[str, Any]
-Post = Callable[[str, Sequence[Item]], Response]
 
 
-def push(outbound: Outbound, settings: Settings, key: str, people: Sequence[Person]) -> None:
+def push(outbound: Outbound, settings: Settings, installation: Installation, changes: Changes, memo: str) -> str:
     """Hand people over in the order that "keeps references valid": the user, contacts, the pipeline, deals.
 
-    Each is an upsert by id, so a batch may be pushed again. Passed over are people without an international
-    phone, and the orders of those whose contact Wazzup does not take. Raises `Stopped`, `Later` and `UpstreamFailed`.
+    Each is an upsert by id, so a batch may be pushed again; last, what is no more is deleted. The user and the pipeline
+    are sent once: the memo says that they were. Passed over are people without an international phone, and the orders
+    of those whose contact Wazzup does not take. Raises `Stopped`, `Later` and `UpstreamFailed`.
     """
+    key = installation.secret("api_key")
     if not key:
         raise Stopped("no_key")
-    post = partial(call, outbound, settings, key, "POST")
-    named = {f"p-{person.external_id}": person for person in people}
-    contacts = [contact for id, person in named.items() if (contact := contact_of(id, person))]
-    if not contacts:
-        return
-    check_taken(post("/users", [{"id": US, "name": cut(settings["name"], 150)}]))
-    taken = deliver(post, "/contacts", contacts)
-    deals = {deal["id"]: deal for contact in taken for deal in deals_of(contact["id"], named[contact["id"]])}
-    if deals:
-        stages = [{"id": "new", "name": "New"}]  # "an empty array is an error" (2.4)
-        check_taken(post("/pipelines", [{"id": US, "name": cut(settings["name"], 100), "stages": stages}]))
-        deliver(post, "/deals", list(deals.values()))
+    told = Told(partial(call, outbound, settings, key), settings, installation.id, set(memo.split()))
+    refused = told.contacts(changes.people)
+    told.deals([(person, order) for person, order in changes.orders if person.id not in refused])
+    told.take_back(changes)
+    return " ".join(sorted(told.memo))
+
+
+class Told:
+    """One batch on its way: ``memo`` names what need not be sent again."""
+
+    def __init__(self, call: Callable[..., Response], settings: Settings, installation: str, memo: set[str]) -> None:
+        self.call, self.settings, self.installation, self.memo = call, settings, installation, memo
+
+    def id_of(self, person: Person) -> str:
+        """The contact's id at Wazzup."""
+        return id_of(person, self.installation)
+
+    def contacts(self, people: Sequence[Person]) -> set[str]:
+        """Send people; returns the ids of those whom Wazzup calls invalid."""
+        named = {self.id_of(person): person for person in people}
+        contacts = [contact for id, person in named.items() if (contact := contact_of(id, person))]
+        if not contacts:
+            return set()
+        self.once("/users", {"id": US, "name": cut(self.settings["name"], 150)})
+        taken = {contact["id"] for contact in deliver(self.call, "/contacts", contacts)}
+        return {named[contact["id"]].id for contact in contacts if contact["id"] not in taken}
+
+    def deals(self, orders: Sequence[tuple[Person, Order]]) -> None:
+        """Send orders of people who have a contact."""
+        told = (deal_of(self.id_of(person), person, order) for person, order in orders)
+        deals = {deal["id"]: deal for deal in told if deal}
+        if deals:
+            self.once("/pipelines", {"id": US, "name": cut(self.settings["name"], 100), "stages": STAGES})
+            deliver(self.call, "/deals", list(deals.values()))
+
+    def once(self, path: str, item: Item) -> None:
+        """Send the one user or the one pipeline, unless Wazzup has it like this."""
+        mark = f"{path}:{digest(item, 16)}"
+        if mark not in self.memo:
+            check_taken(self.call("POST", path, [item]))
+            self.memo = {other for other in self.memo if not other.startswith(f"{path}:")} | {mark}
+
+    def take_back(self, changes: Changes) -> None:
+        """Delete the deals and contacts that must not stay; "answer = ids not found" (2.2), which is fine."""
+        mute = [person for person in changes.people if person.id in changes.known and not chats_of(person)]
+        deals = [*changes.gone_orders, *(order.id for person in mute for order in person.orders)]
+        remove(self.call, "/deals", map(deal_id, deals))
+        remove(self.call, "/contacts", map(self.id_of, (*changes.gone_people, *mute)))
+
+
+def remove(call: Callable[..., Response], path: str, ids: Iterable[str]) -> None:
+    """Delete by the hundred, no id twice."""
+    gone = list(dict.fromkeys(ids))
+    for start in range(0, len(gone), LARGEST):
+        check_taken(call("PATCH", f"{path}/bulk_delete", gone[start : start + LARGEST]))
 
 
 def contact_of(id: str, person: Person) -> Item | None:
     """The person as a contact (2.2); None for one that cannot be told: "contactData" is required."""
-    chat = chat_id(person.phone)
-    if not chat or len(id) > LONGEST_ID:
+    chats = chats_of(person)
+    if not chats or len(id) > LONGEST_ID:
         return None
-    name = cut(person.name) or cut(person.company) or chat
-    chats = [{"chatType": "whatsapp", "chatId": chat}]
+    name = cut(person.name) or cut(person.company) or chats[0]
+    data = [{"chatType": "whatsapp", "chatId": chat} for chat in chats]
     uri = {"uri": person.url} if 0 < len(person.url) <= LONGEST_TEXT else {}
-    return {"id": id, "responsibleUserId": US, "name": name, "contactData": chats, **uri}
+    return {"id": id, "responsibleUserId": US, "name": name, "contactData": data, **uri}
 
 
-def deals_of(contact: str, person: Person) -> Iterator[Item]:
-    """The person's orders as deals (2.3); `uri` is required, so an order with no address at all is passed over."""
-    for order in person.orders:
-        uri = next((url for url in (order.url, person.url) if 0 < len(url) <= LONGEST_TEXT), "")
-        if uri and order.number:
-            id = f"o-{digest([person.external_id, order.number], 24)}"
-            owned = {"responsibleUserId": US, "uri": uri, "contacts": [contact], "closed": False}
-            yield {"id": id, "name": cut(f"Order {order.number}"), **owned}
+def deal_of(contact: str, person: Person, order: Order) -> Item | None:
+    """An order as a deal (2.3); None without a contact, or, since `uri` is required, without any address."""
+    uri = next((url for url in (order.url, person.url) if 0 < len(url) <= LONGEST_TEXT), "")
+    if not (uri and order.number and contact_of(contact, person)):
+        return None
+    owned = {"responsibleUserId": US, "uri": uri, "contacts": [contact], "closed": order.closed}
+    return {"id": deal_id(order.id), "name": cut(f"Order {order.number}"), **owned}
+
+
+def deal_id(order: str) -> str:
+    """The deal's id at Wazzup."""
+    return f"o-{digest(order, 24)}"
+
+
+def chats_of(person: Person) -> list[str]:
+    """The person's numbers as Wazzup takes them, each once, at most ten."""
+    chats = (chat_id(part) for part in SEVERAL.split(person.phone))
+    return list(dict.fromkeys(filter(None, chats)))[:10]
 
 
 def chat_id(phone: str) -> str:
@@ -81,7 +138,7 @@ def cut(text: str, longest: int = LONGEST_TEXT) -> str:
     return line.encode("utf-16-le", "surrogatepass")[: 2 * longest].decode("utf-16-le", "ignore").strip()
 
 
-def deliver(post: Post, path: str, items: Sequence[Item]) -> list[Item]:
+def deliver(call: Callable[..., Response], path: str, items: Sequence[Item]) -> list[Item]:
     """Send ``items`` by the hundred; returns those that were taken.
 
     "A rejected batch is rejected whole": the items it names are dropped, and the rest is sent once more.
@@ -89,10 +146,10 @@ def deliver(post: Post, path: str, items: Sequence[Item]) -> list[Item]:
     taken: list[Item] = []
     for start in range(0, len(items), LARGEST):
         batch = items[start : start + LARGEST]
-        response = post(path, batch)
+        response = call("POST", path, batch)
         if bad := rejected(response):
             batch = [item for index, item in enumerate(batch) if index not in bad]
-            response = post(path, batch) if batch else Response(200)
+            response = call("POST", path, batch) if batch else Response(200)
         check_taken(response)
         taken += batch
     return taken

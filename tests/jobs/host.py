@@ -56,12 +56,21 @@ def host_in(folder: Path, platform: Platform, database: str = "") -> Iterator[Fl
             engine.dispose()
 
 
-def install(platform: Platform, *shops: str, state: State = State.ACTIVE, connector: str = "fakeshop") -> None:
+def install(
+    platform: Platform,
+    *shops: str,
+    state: State = State.ACTIVE,
+    connector: str = "fakeshop",
+    workspace: str = "ws",
+) -> None:
     """Write installations down, or give them another state."""
     now = datetime.now(UTC)
     with writing() as session:
+        session.merge(WorkspaceRow(id=workspace, name=workspace, created_at=now))
+        session.flush()
         for shop in shops:
-            row = InstallationRow(id=shop, workspace_id="ws", connector=connector, tenant=shop, state=state, facts={})
+            row = InstallationRow(id=shop, connector=connector, tenant=shop, state=state, facts={})
+            row.workspace_id = workspace
             row.address = f"{platform.address}/{shop}"
             row.created_at = row.updated_at = now
             session.merge(row)

@@ -13,10 +13,12 @@ from sqlalchemy import select
 from app.core.database import reading
 from app.people import mirror, pushing
 from app.people.directory import IMPORT, PeopleDirectory
-from app.people.pushing import SWEEP, PushedRow, Pushing
+from app.people.models import PushedRow
+from app.people.pushing import SWEEP, Pushing
 from app.people.sync import Pulling
 from app.people.sync_state import progress
-from app.sdk import Batch, Order, Person
+from app.people.turns import Turn
+from app.sdk import Batch, Changes, Order, Person
 from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform, serving_platform
 from tests.jobs.host import host_in, install, row_of
@@ -56,13 +58,13 @@ def push_all(at: datetime | None = None) -> None:
 
 
 def names(platform: Platform) -> list[str]:
-    return [person["name"] for _, batch in platform.pushed for person in batch]
+    return [person["name"] for _, batch in platform.pushed for person in batch if "name" in person]
 
 
 def test_everybody_once_in_batches(taker: Flask, platform: Platform) -> None:
     push_all()
     assert [len(batch) for _, batch in platform.pushed] == [10, 10, 5]
-    ids = [person["id"] for _, batch in platform.pushed for person in batch]
+    ids = [person["id"] for _, batch in platform.pushed for person in batch if "name" in person]
     assert len(set(ids)) == len(ids) == 25
     assert PeopleDirectory("ws").person(ids[0]) is not None
     assert progress("taker", kind="push").state == "live"
@@ -128,14 +130,14 @@ def test_a_change_during_a_push_is_not_lost(taker: Flask, platform: Platform, mo
     install(platform, "shop")
     batch = Batch(people=[Person("1", "Before")])
     push_all()
-    mark = lambda session: pushing.mark(session, "ws", "shop", ["1"], now())  # noqa: E731
+    mark = lambda session: pushing.mark(session, "ws", "shop", batch)  # noqa: E731
     mirror.apply("ws", "shop", batch, mark)
     real = pushing.push
 
-    def changing(turn: object, people: list[Person]) -> None:
+    def changing(turn: Turn, changes: Changes) -> str:
         monkeypatch.setattr(pushing, "push", real)
         mirror.apply("ws", "shop", Batch(people=[Person("1", "After")]), mark)
-        real(turn, people)  # type: ignore[arg-type]
+        return real(turn, changes)
 
     monkeypatch.setattr(pushing, "push", changing)
     platform.pushed.clear()
@@ -144,15 +146,18 @@ def test_a_change_during_a_push_is_not_lost(taker: Flask, platform: Platform, mo
 
 
 @SQLITE
-def test_orders_are_a_change_too_and_the_gone_are_forgotten(taker: Flask, platform: Platform) -> None:
+def test_an_order_is_a_change_of_its_own(taker: Flask, platform: Platform) -> None:
     push_all()
     platform.pushed.clear()
-    mirror.store("ws", IMPORT, [Person("5", "Person 5", orders=(Order("A1", "2026-01-01"),))])
+    mirror.store("ws", IMPORT, [Person("5", "Person 5", orders=(Order("A1", "2026-01-01"), Order("A2")))])
     push_all(now() + 2 * SWEEP)
-    assert names(platform) == ["Person 5"]
-    mirror.forget("ws")
+    (batch,) = [batch for _, batch in platform.pushed]
+    id = str(PeopleDirectory("ws").search("person 5")[0].id)
+    assert sorted(one["order"] for one in batch) == [f"{id}:A1", f"{id}:A2"]
+    platform.pushed.clear()
+    mirror.store("ws", IMPORT, [Person("5", "Person 5", orders=(Order("A1", "2026-01-01", closed=True),))])
     push_all(now() + 4 * SWEEP)
-    assert names(platform) == ["Person 5"]
+    assert [batch for _, batch in platform.pushed] == [[{"order": f"{id}:A1", "of": id}, {"gone_order": f"{id}:A2"}]]
 
 
 @SQLITE

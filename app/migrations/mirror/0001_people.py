@@ -50,10 +50,12 @@ def upgrade() -> None:
         sa.Column("total", sa.String(length=40), nullable=False),
         sa.Column("currency", sa.String(length=8), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("closed", sa.Boolean(), nullable=False),
+        sa.Column("external_id", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("person_id", "number", name=op.f("pk_person_order")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_person_order_number", "person_order", ["number"])
+    op.create_index("ix_person_order_external_id", "person_order", ["external_id"])
     op.create_table(
         "term",
         sa.Column("scope", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -86,6 +88,8 @@ def upgrade() -> None:
         sa.Column("refusals", sa.Integer(), nullable=False),
         sa.Column("next_at", sa.DateTime(), nullable=True),
         sa.Column("hinted_at", sa.DateTime(), nullable=True),
+        sa.Column("memo", sa.Text(), nullable=False),
+        sa.Column("login", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("installation_id", "kind", name=op.f("pk_sync")),
     )
     op.create_index("ix_sync_kind_next_at", "sync", ["kind", "next_at"])
@@ -95,11 +99,16 @@ def upgrade() -> None:
         sa.Column(
             "person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
         ),
+        sa.Column("leader", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("known_as", sa.String(length=200), nullable=False),
+        sa.Column("orders", sa.Text(), nullable=False),
         sa.Column("mark", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("installation_id", "person_id", name=op.f("pk_pushed")),
     )
     op.create_index("ix_pushed_installation_id_mark", "pushed", ["installation_id", "mark"])
+    op.create_index("ix_pushed_installation_id_leader", "pushed", ["installation_id", "leader"])
+    op.create_index("ix_pushed_person_id", "pushed", ["person_id"])
     op.create_table(
         "pace",
         sa.Column("installation_id", sa.String(length=32), nullable=False),

@@ -79,10 +79,11 @@ class World:
         for id in batch.gone:
             self.people.pop(id, None)
             self.orders.pop(id, None)
+        named = {order.external_id for _, order in batch.orders} | set(batch.gone_orders)
+        for owner, orders in self.orders.items():
+            self.orders[owner] = {one.number: one for one in orders.values() if one.external_id not in named}
         for id, order in batch.orders:
             assert id in self.people, "an order came before its person"
-            for others in self.orders.values():
-                others.pop(order.number, None)
             self.orders.setdefault(id, {})[order.number] = order
         self.cursor = batch.cursor
 
@@ -283,6 +284,39 @@ def test_deleted_ones_go(live: World) -> None:
     live.account.remove(4703)
     assert [id for batch in live.rest() for id in batch.gone] == ["4703"]
     live.check_true()
+
+
+def test_orders_that_are_deleted_moved_or_combined_end_right(live: World) -> None:
+    orders = iter(list(live.account.ids("orders")))
+    deleted, moved, combined, into = (next(orders) for _ in range(4))
+    live.account.remove(deleted)
+    other = next(id for id in live.account.ids("customers") if id != live.account.owner(moved))
+    live.account.change(moved, customer={"id": other, "type": "customer"})
+    live.account.combine_orders(combined, into)
+    batches = live.rest()
+    assert {id for batch in batches for id in batch.gone_orders} == {str(deleted), str(combined)}
+    live.check_true()
+
+
+def test_an_order_that_is_gone_when_read_anew_goes(live: World) -> None:
+    id = next(iter(live.account.ids("orders")))
+    live.account.change(id, status="complete")
+    while read_cursor(live.cursor).phase != "changed":
+        live.step()
+    live.account.remove(id)
+    live.account.history["orders"].pop()
+    assert live.step().gone_orders == [str(id)]
+    live.rest()
+    live.check_true()
+
+
+def test_deletions_that_are_not_told_are_noticed(live: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = World.take
+    monkeypatch.setattr(World, "take", lambda self, batch: take(self, replace(batch, gone_orders=())))
+    live.account.remove(next(iter(live.account.ids("orders"))))
+    live.rest()
+    with pytest.raises(AssertionError):
+        live.check_true()
 
 
 def test_a_note_after_the_deletion_does_not_bring_back(live: World) -> None:

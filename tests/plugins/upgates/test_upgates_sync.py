@@ -418,7 +418,7 @@ def test_an_order_keeps_its_page_and_sum() -> None:
         "admin_url": "https://a/orders/1",
         "customer": {"customer_id": 7},
     }
-    order = Order("O1", "2026-02-01T12:00:00+01:00", "Přijatá", "199.50", "CZK", "https://a/orders/1")
+    order = Order("O1", "2026-02-01T12:00:00+01:00", "Přijatá", "199.50", "CZK", "https://a/orders/1", external_id="O1")
     assert records.to_order(told) == ("7", order)
 
 

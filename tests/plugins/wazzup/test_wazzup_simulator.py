@@ -80,6 +80,11 @@ class Host:
     def by_contact(self, *, email: str = "", phone: str = "") -> Hit | None:
         return None
 
+    @property
+    def known(self) -> Installation:
+        assert self.installation is not None
+        return self.installation
+
     def serve(self, call: Call) -> Reply:
         self.seen.append((call.path, call.headers))
         key = call.path.removeprefix("/wazzup/webhook/")
@@ -87,7 +92,7 @@ class Host:
             claims = wazzup.verify(Inbound("webhook", "POST", AT, key, b"", call.headers, call.body), self)
         except Refused as refusal:
             return Reply(401 if isinstance(refusal, Unverified) else refusal.status)
-        outcome = wazzup.webhook(Verified("wazzup", "webhook", AT, fields=claims.fields), self, self)
+        outcome = wazzup.webhook(Verified("wazzup", "webhook", AT, fields=claims.fields), self.known, self, self)
         self.kept |= {event.key: event.kind for event in outcome.events}
         self.kept |= {one.id: "message" for one in outcome.messages}
         self.kept |= {f"{one.message}:{one.status}": "status" for one in outcome.deliveries}

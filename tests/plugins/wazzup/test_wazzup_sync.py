@@ -7,6 +7,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 import plugins.wazzup as wazzup
 from app.core.outbound import Outgate
 from app.sdk import (
+    Changes,
     Health,
     Installation,
     Later,
@@ -35,7 +37,7 @@ from app.sdk import (
     Verified,
 )
 from app.sdk.simulation import Call, Reply, serving
-from plugins.wazzup import api, sync
+from plugins.wazzup import api, schemas, sync
 from plugins.wazzup.simulator import MOST_CALLS, Connection, Simulator
 
 KEY = "5b1d7c0e94f24a6d8e3370c2a19bf648"
@@ -56,17 +58,33 @@ def person(id: int, *orders: str, **changes: str) -> Person:
     return Person(str(id), given.pop("name", f"Person {id}"), orders=told, **given)
 
 
+def changes(*people: Person, **more: Any) -> Changes:
+    """These people and all their orders as the host hands them over."""
+    named = [
+        replace(one, id=one.external_id, orders=[replace(o, id=f"{one.external_id}:{o.number}") for o in one.orders])
+        for one in people
+    ]
+    return Changes(named, orders=[(one, order) for one in named for order in one.orders], **more)
+
+
+def push(
+    settings: Mapping[str, Any], outbound: Outbound, *people: Person, key: str = KEY, memo: str = "", **more: Any
+) -> str:
+    return wazzup.push(held(key), settings, outbound, changes(*people, **more), memo)
+
+
 class Box:
     """The platform in a box, with one connection, and the host's own door to it."""
 
     def __init__(self, simulator: Simulator, outbound: Outbound) -> None:
         self.simulator = simulator
         self.outbound = outbound
+        self.memo = ""
         self.settings = {**SETTINGS, "api_url": f"{simulator.home}/v3"}
         simulator.connections[KEY] = Connection("1", "crm-key", "Acme", "https://hub.example/wazzup/webhook/p")
 
-    def push(self, *people: Person) -> None:
-        wazzup.push(held(), self.settings, self.outbound, people)
+    def push(self, *people: Person, **more: Any) -> None:
+        self.memo = push(self.settings, self.outbound, *people, memo=self.memo, **more)
 
     def probe(self, **facts: str) -> Health:
         return wazzup.probe(held(**facts), self.settings, self.outbound)
@@ -124,9 +142,9 @@ class Platform:
 
 def test_a_person_with_an_order_takes_four_calls_in_order() -> None:
     platform = Platform(Response(200))
-    wazzup.push(held(), SETTINGS, platform, [person(7, "A-1")])
+    push(SETTINGS, platform, person(7, "A-1"))
     deal = platform.sent("deals")[0][0]
-    stages = [{"id": "new", "name": "New"}]
+    stages = [{"id": "new", "name": "New"}, {"id": "closed", "name": "Closed"}]
     contact = {
         "id": "p-7",
         "responsibleUserId": "stallholder",
@@ -151,6 +169,63 @@ def test_a_person_with_an_order_takes_four_calls_in_order() -> None:
     ]
 
 
+def test_the_user_and_the_pipeline_are_sent_once_and_again_when_they_change(box: Box) -> None:
+    for number in range(3):
+        box.push(person(number, "A"))
+    times = box.simulator.connection.times
+    assert (times("users"), times("pipelines")) == ({"stallholder": 1}, {"stallholder": 1})
+    box.settings["name"] = "Another"
+    box.push(person(1, "B"))
+    assert (times("users"), times("pipelines")) == ({"stallholder": 2}, {"stallholder": 2})
+    assert [user["name"] for user in box.pushed("users")] == ["Another"]
+    # The control: what is not remembered is sent again.
+    box.memo = ""
+    box.push(person(1))
+    assert times("users") == {"stallholder": 3}
+
+
+def test_a_closed_order_is_a_closed_deal(box: Box) -> None:
+    orders = [Order("A", url=FITTING, closed=True), Order("B", url=FITTING)]
+    box.push(Person("1", "One", phone="+420777123456", orders=orders))
+    assert {deal["name"]: deal["closed"] for deal in box.pushed("deals")} == {"Order A": True, "Order B": False}
+
+
+def test_every_number_of_a_human_is_a_chat_of_one_contact(box: Box) -> None:
+    box.push(Person("1", "One", phone="+420 777 123 456, 00420777123457; 777 000 000, +420777123456"))
+    (contact,) = box.pushed("contacts")
+    assert [chat["chatId"] for chat in contact["contactData"]] == ["420777123456", "420777123457"]
+
+
+def test_what_is_gone_is_deleted_by_the_hundred(box: Box) -> None:
+    people = [person(id, "A", "B") for id in range(1, 202)]
+    box.push(*people)
+    told = changes(*people)
+    box.push(gone_people=[*told.people[:200], told.people[0]], gone_orders=[order.id for _, order in told.orders[:400]])
+    assert [contact["id"] for contact in box.pushed("contacts")] == ["p-201"]
+    assert [deal["contacts"] for deal in box.pushed("deals")] == [["p-201"], ["p-201"]]
+    assert box.routes()[-6:] == ["deals/bulk_delete"] * 4 + ["contacts/bulk_delete"] * 2
+    assert len(set(box.simulator.connection.deleted)) == len(box.simulator.connection.deleted) == 600
+    # What is not there any more is no failure.
+    box.push(gone_people=told.people[:1])
+
+
+def test_who_lost_the_phone_loses_contact_and_deals(box: Box) -> None:
+    box.push(person(1, "A"), person(2, "B"))
+    box.push(person(1, "A", phone="777"), person(3, "C", phone="777"), known={"1"})
+    assert [contact["id"] for contact in box.pushed("contacts")] == ["p-2"]
+    assert [deal["name"] for deal in box.pushed("deals")] == ["Order B"]
+    assert [id for kind, id in box.simulator.connection.deleted if kind == "contacts"] == ["p-1"]
+
+
+def test_whom_wazzup_brought_keeps_the_id_that_it_was_answered(box: Box) -> None:
+    whom = replace(person(7, "A"), sources=("one",), known_as=("whatsapp:420777000007",))
+    box.push(whom, replace(person(8), sources=("another",), known_as=("whatsapp:1",)))
+    ours, theirs = (contact["id"] for contact in box.pushed("contacts"))
+    assert theirs == "p-8"
+    assert ours == schemas.contact_id("whatsapp", "420777000007")
+    assert box.pushed("deals")[0]["contacts"] == [ours]
+
+
 def test_people_without_orders_take_two_calls(box: Box) -> None:
     box.push(*(person(id) for id in range(1, 101)))
     assert box.routes() == ["users", "contacts"]
@@ -160,7 +235,7 @@ def test_people_without_orders_take_two_calls(box: Box) -> None:
 @pytest.mark.parametrize("people", [[], [person(1, "A", phone="777 123 456")]], ids=["nobody", "no usable phone"])
 def test_nothing_to_tell_takes_no_call(people: Sequence[Person]) -> None:
     platform = Platform(Response(200))
-    wazzup.push(held(), SETTINGS, platform, people)
+    push(SETTINGS, platform, *people)
     assert platform.calls == []
 
 
@@ -298,7 +373,7 @@ def test_an_id_is_never_cut(box: Box, length: int, taken: int) -> None:
 def batches_of(people: Sequence[Person]) -> list[tuple[str, list[str]]]:
     """The ids of every batch that ``people`` become."""
     platform = Platform(Response(200))
-    wazzup.push(held(), SETTINGS, platform, people)
+    push(SETTINGS, platform, *people)
     return [(url.rpartition("/")[2], [item["id"] for item in body]) for _, url, _, body in platform.calls]
 
 
@@ -364,7 +439,7 @@ def refuse(*indexes: object, code: str = "INVALID_CONTACTS_DATA") -> Response:
 
 def test_what_a_rejection_names_is_dropped_with_its_deals() -> None:
     platform = Platform(Response(200), refuse(1), Response(200))
-    wazzup.push(held(), SETTINGS, platform, [person(1, "A"), person(2, "B"), person(3, "C")])
+    push(SETTINGS, platform, person(1, "A"), person(2, "B"), person(3, "C"))
     assert [[item["id"] for item in body] for body in platform.sent("contacts")] == [
         ["p-1", "p-2", "p-3"],
         ["p-1", "p-3"],
@@ -384,14 +459,14 @@ def test_a_genuine_rejection_leaves_the_rest(box: Box, monkeypatch: pytest.Monke
 
 def test_a_batch_of_which_nothing_is_left_is_not_sent_again() -> None:
     platform = Platform(Response(200), refuse(0, 1), Response(200))
-    wazzup.push(held(), SETTINGS, platform, [person(1, "A"), person(2)])
+    push(SETTINGS, platform, person(1, "A"), person(2))
     assert [url.rpartition("/")[2] for _, url, _, _ in platform.calls] == ["users", "contacts"]
 
 
 def test_a_second_rejection_is_no_success() -> None:
     platform = Platform(Response(200), refuse(0), refuse(0))
     with pytest.raises(UpstreamFailed, match="push_refused"):
-        wazzup.push(held(), SETTINGS, platform, [person(1), person(2)])
+        push(SETTINGS, platform, person(1), person(2))
     assert len(platform.sent("contacts")) == 2
 
 
@@ -399,7 +474,7 @@ def test_a_rejected_deal_is_dropped_alone() -> None:
     platform = Platform(
         Response(200), Response(200), Response(200), refuse(0, code="INVALID_DEALS_DATA"), Response(200)
     )
-    wazzup.push(held(), SETTINGS, platform, [person(1, "A", "B")])
+    push(SETTINGS, platform, person(1, "A", "B"))
     assert [[item["name"] for item in body] for body in platform.sent("deals")] == [["Order A", "Order B"], ["Order B"]]
 
 
@@ -425,14 +500,14 @@ def test_a_rejected_deal_is_dropped_alone() -> None:
 def test_a_rejection_that_names_nothing_is_no_success(answer: Response) -> None:
     platform = Platform(Response(200), answer)
     with pytest.raises(UpstreamFailed, match="push_refused"):
-        wazzup.push(held(), SETTINGS, platform, [person(1, "A"), person(2)])
+        push(SETTINGS, platform, person(1, "A"), person(2))
     assert len(platform.calls) == 2
 
 
 @pytest.mark.parametrize("code", ["DUPLICATE", "DUPLICATE_PHONE_NUMBER", "duplicateContacts"])
 def test_a_duplicate_is_there_already(code: str) -> None:
     platform = Platform(Response(400, json.dumps({"error": code}).encode()))
-    wazzup.push(held(), SETTINGS, platform, [person(1, "A")])
+    push(SETTINGS, platform, person(1, "A"))
     assert len(platform.calls) == 4
 
 
@@ -467,7 +542,7 @@ BAD: dict[str, tuple[Response | Refused, type[Refused], str]] = {
 @pytest.mark.parametrize("answer", GOOD.values(), ids=GOOD)
 def test_success_is_known_by_its_status(answer: Response) -> None:
     platform = Platform(answer)
-    wazzup.push(held(), SETTINGS, platform, [person(1, "A")])
+    push(SETTINGS, platform, person(1, "A"))
     assert len(platform.calls) == 4
 
 
@@ -476,7 +551,7 @@ def test_success_is_known_by_its_status(answer: Response) -> None:
 def test_anything_else_ends_the_push(answer: Response | Refused, kind: type[Refused], reason: str, before: int) -> None:
     platform = Platform(*[Response(200)] * before, answer)
     with pytest.raises(Refused) as caught:
-        wazzup.push(held(), SETTINGS, platform, [person(1, "A")])
+        push(SETTINGS, platform, person(1, "A"))
     assert (type(caught.value), caught.value.reason) == (kind, reason)
     assert len(platform.calls) == before + 1
     assert KEY not in f"{caught.value!r} {caught.value.message} {caught.value.params}"
@@ -486,13 +561,13 @@ def test_control_a_trusting_push_is_noticed(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sync, "check_taken", lambda response: None)
     for answer, _, _ in BAD.values():
         if isinstance(answer, Response):
-            wazzup.push(held(), SETTINGS, Platform(answer), [person(1, "A")])
+            push(SETTINGS, Platform(answer), person(1, "A"))
 
 
 def test_without_a_key_nothing_is_asked() -> None:
     platform = Platform(Response(200))
     with pytest.raises(Stopped, match="no_key"):
-        wazzup.push(held(""), SETTINGS, platform, [person(1)])
+        push(SETTINGS, platform, person(1), key="")
     assert platform.calls == []
 
 
@@ -520,7 +595,7 @@ def outcome(run: Callable[[], object]) -> type[Refused] | None:
 @examples(deadline=None, max_examples=400)
 def test_no_answer_raises_anything_but_a_refusal(answers: list[Response]) -> None:
     platform = Platform(*answers)
-    ended = outcome(lambda: wazzup.push(held(), SETTINGS, platform, [person(1, "A"), person(2)]))
+    ended = outcome(lambda: push(SETTINGS, platform, person(1, "A"), person(2)))
     assert ended in {None, Stopped, Later, UpstreamFailed}
     assert len(platform.calls) <= 6
     bodies = [[item["id"] for item in body] for _, _, _, body in platform.calls]

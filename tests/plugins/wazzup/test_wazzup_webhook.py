@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -79,7 +80,11 @@ class FakeDirectory:
         raise AssertionError("nobody searches here")
 
     def person(self, id: str) -> Person | None:
-        return self.people.get(id)
+        person = self.people.get(id)
+        if person is None:
+            return None
+        source = "one" if person.external_id.startswith(("whatsapp:", "viber:")) else "shop"
+        return replace(person, id=id, sources=(source,), known_as=(person.external_id,))
 
     def by_contact(self, *, email: str = "", phone: str = "") -> Hit | None:
         wanted = re.sub("[^0-9]", "", phone)
@@ -110,7 +115,7 @@ def take(body: Mapping[str, Any] | bytes, people: FakeDirectory | None = None) -
     claims = wazzup.verify(request(raw), FakeInstallations())
     verified = Verified("wazzup", "webhook", AT, fields=claims.fields)
     links: Any = SimpleNamespace(public_url="https://hub.example")
-    return wazzup.webhook(verified, links, people or FakeDirectory())
+    return wazzup.webhook(verified, installation("one"), links, people or FakeDirectory())
 
 
 def reply(outcome: Outcome) -> Any:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.sdk import Answer, Batch, Installation, Later, Order, Outbound, Person, Stopped, UpstreamFailed, hookimpl
+from app.sdk import (
+    Answer,
+    Batch,
+    Changes,
+    Installation,
+    Later,
+    Order,
+    Outbound,
+    Person,
+    Stopped,
+    UpstreamFailed,
+    hookimpl,
+)
 
 
 def asked(outbound: Outbound, method: str, url: str, **parts: Any) -> Any:
@@ -43,7 +55,11 @@ def lookup(installation: Installation, outbound: Outbound, query: str) -> Sequen
 
 
 @hookimpl
-def push(installation: Installation, outbound: Outbound, people: Sequence[Person]) -> None:
+def push(installation: Installation, outbound: Outbound, changes: Changes) -> str:
     """One batch."""
-    told = [{"id": person.external_id, "name": person.name} for person in people]
+    told = [{"id": person.id, "name": person.name} for person in changes.people]
+    told += [{"order": order.id, "of": person.id} for person, order in changes.orders]
+    told += [{"gone": person.id} for person in changes.gone_people]
+    told += [{"gone_order": id} for id in changes.gone_orders]
     asked(outbound, "POST", f"{installation.address}/push", json=told)
+    return ""
