@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from stage import Stage
 
+from app.core.services import services
 from app.people import mirror
 from app.people.models import IMPORT
 from app.people.pushing import Pushing
@@ -116,6 +118,32 @@ def test_the_same_human_from_a_file_joins_and_leaves(any_stage: Stage, shop: Any
     mirror.store(shop.workspace, IMPORT, [Person("f", "From a file", "", "+420 603 000 000", orders=bought)])
     synchronise(3)
     assert deals(wazzup)["Order F1"] == "From a file"
+    # The control: as long as the file's person is there, the shop alone is not what the messenger has.
+    with pytest.raises(AssertionError):
+        check_true(shop, wazzup)
     mirror.forget(shop.workspace, IMPORT)
     synchronise(4)
     check_true(shop, wazzup)
+
+
+@SQLITE
+def test_the_erased_go_there_too_and_stay_away(any_stage: Stage, shop: Any) -> None:
+    wazzup = any_stage.simulators["wazzup"]
+    first = next(iter(shop.ids("customers")))
+    (hit,) = services().directory(shop.workspace).search(str(shop.entry(first)["email"]))
+    told = json.loads(any_stage.cli("people", "export", hit.id, "--workspace", shop.workspace).stdout)
+    assert [record["name"] for record in told["records"]] == [name_of(shop, first)]
+    assert len(told["handed_to"]) == 1
+    any_stage.cli("people", "erase", hit.id, "--workspace", shop.workspace, "--yes")
+    for hours in (1, 2):
+        synchronise(hours)
+        assert name_of(shop, first) not in names(wazzup)
+        assert len(names(wazzup)) == 2
+        assert set(deals(wazzup).values()) <= set(names(wazzup))
+    assert services().directory(shop.workspace).search(str(shop.entry(first)["email"])) == []
+    shop.change(first, firstName="Renamed")
+    synchronise(3)
+    assert name_of(shop, first) in names(wazzup)
+    refused = any_stage.cli("people", "export", hit.id, "--workspace", shop.workspace, check=False)
+    assert refused.returncode == 1
+    assert "there is nobody" in refused.stderr

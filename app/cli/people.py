@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from app.cli.failures import told_in_one_line
 from app.cli.installations import to_workspace
 from app.cli.output import as_json, show_rows
 from app.core.services import services
-from app.people import importing
+from app.people import importing, requests
 
 of_workspace = click.option("--workspace", required=True, help="The workspace's id.")
 
@@ -50,6 +51,42 @@ def search_people(query: str, workspace: str, limit: int, json_wanted: bool) -> 
     """The best matches for every word of QUERY."""
     hits = services().directory(required(workspace)).search(query, limit)
     show_rows([{"id": hit.id, "name": hit.name} for hit in hits], ("id", "name"), json_wanted)
+
+
+@people.command("export")
+@click.argument("id")
+@of_workspace
+@told_in_one_line
+@with_appcontext
+def export_person(id: str, workspace: str) -> None:
+    """Everything that is held of one human, whatever sources know it, as JSON. ID is what `people search` prints."""
+    click.echo(json.dumps(requests.export(found(id, workspace)), ensure_ascii=False, indent=2))
+
+
+@people.command("erase")
+@click.argument("id")
+@of_workspace
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@told_in_one_line
+@with_appcontext
+def erase_person(id: str, workspace: str, yes: bool, json_wanted: bool) -> None:
+    """Erase one human: every source's record with its orders, the messages, and the contact on other platforms."""
+    held = found(id, workspace)
+    if not yes:
+        name = held.people[0].name or id
+        click.confirm(f"Erase {name!r} and everything that is held of them? There is no way back", abort=True)
+    requests.erase(held, datetime.now(UTC))
+    told = f"Erased {len(held.people)} records. Other platforms are told by the worker; the shops themselves are not."
+    click.echo(json.dumps({"erased": id, "records": len(held.people)}) if json_wanted else told)
+
+
+def found(id: str, workspace: str) -> requests.Held:
+    """The human with this id in the workspace."""
+    held = requests.find(required(workspace), id)
+    if held is None:
+        raise click.ClickException(f"there is nobody {id!r} in that workspace; see `stallholder people search`")
+    return held
 
 
 def required(workspace: str) -> str:

@@ -15,6 +15,7 @@ from app.core.installations import link_digest
 from app.core.models import (
     CredentialRow,
     DataKeyRow,
+    ErasedRow,
     EventRow,
     InstallationRow,
     JournalRow,
@@ -229,7 +230,7 @@ def presume_uninstall(session: Session, row: InstallationRow, now: datetime) -> 
 def confirm_uninstall(session: Session, row: InstallationRow, now: datetime) -> None:
     """Stage two: destroy the data key and with it every credential, event and message of the tenant."""
     destroy_keys(session, row.id)
-    for table in (EventRow, LinkRow, MessageRow):
+    for table in (ErasedRow, EventRow, LinkRow, MessageRow):
         session.execute(delete(table).where(table.installation_id == row.id))
     row.state, row.probe_at, row.updated_at = State.UNINSTALLED, None, now
     row.alarm = ""
@@ -256,7 +257,7 @@ def remove(session: Session, installation_id: str) -> None:
         .values(installation_id=None, action="", result=None)
         .execution_options(synchronize_session=False)
     )
-    for table in (CredentialRow, DataKeyRow, EventRow, LinkRow, MessageRow, SessionRow, TicketRow):
+    for table in (CredentialRow, DataKeyRow, ErasedRow, EventRow, LinkRow, MessageRow, SessionRow, TicketRow):
         session.execute(delete(table).where(table.installation_id == installation_id))
     session.execute(delete(InstallationRow).where(InstallationRow.id == installation_id))
 

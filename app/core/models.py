@@ -174,6 +174,20 @@ class MessageContactRow(Base):
     digest: Mapped[str] = mapped_column(DIGEST, primary_key=True)
 
 
+class ErasedRow(Base):
+    """Somebody was erased at a person's request: ``digest`` tells who, ``content`` what the platform said of them.
+
+    Both are blind indexes. What is said anew is no longer erased; the same said again is.
+    """
+
+    __tablename__ = "erased"
+
+    installation_id: Mapped[str] = mapped_column(to_installation_fk(), primary_key=True)
+    digest: Mapped[str] = mapped_column(DIGEST, primary_key=True)
+    content: Mapped[str] = mapped_column(DIGEST)
+    erased_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class TicketRow(Base):
     """A single-use ticket into the customer's pages; ``proof`` is the digest of the opening that it answers."""
 

@@ -1,4 +1,4 @@
-"""Export: all that the mirror holds of a workspace's people, in the shape that the import reads."""
+"""Export: all that is held of a workspace's people, in the shape that the import reads."""
 
 from __future__ import annotations
 
@@ -7,19 +7,28 @@ from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from app.core import messages
 from app.core.database import reading
+from app.core.messages import Kept
+from app.core.models import InstallationRow
+from app.people import messages as people_messages
 from app.people.models import OrderRow, PersonRow
 from app.people.orders import to_order
-from app.sdk import Order
+from app.sdk import Message, Order
 
 BATCH = 500
+MOST_MESSAGES = 1_000_000
 FIELDS = ("external_id", "name", "email", "phone", "company", "url", "note", "updated_at")
 
 
 def people(workspace_id: str) -> Iterator[dict[str, Any]]:
-    """Each person of the workspace with orders; what is empty is left out. ``external_id`` names the source too."""
-    last = 0
+    """Each person of the workspace with orders and messages, then messages with people whom it does not know.
+
+    What is empty is left out. ``external_id`` names the source too.
+    """
+    talking, seen, last = talking_in(workspace_id), set[tuple[str, str]](), 0
     while True:
         with reading() as session:
             page = select(PersonRow).where(PersonRow.workspace_id == workspace_id, PersonRow.id > last)
@@ -27,11 +36,48 @@ def people(workspace_id: str) -> Iterator[dict[str, Any]]:
             orders: dict[int, list[Order]] = {row.id: [] for row in rows}
             for order in session.scalars(select(OrderRow).where(OrderRow.person_id.in_(list(orders)))):
                 orders[order.person_id].append(to_order(order))
+            written = {row.id: exchanged(session, talking, row) for row in rows}
+        seen |= {(kept.installation_id, kept.digest) for found in written.values() for kept in found}
         for row in rows:
-            yield told(row, orders[row.id])
+            exchange = [message_told(kept.message) for kept in written[row.id]]
+            yield told(row, orders[row.id]) | ({"messages": exchange} if exchange else {})
         if len(rows) < BATCH:
-            return
+            break
         last = rows[-1].id
+    yield from strangers(talking, seen)
+
+
+def talking_in(workspace_id: str) -> list[str]:
+    """The installations of the workspace that hold messages."""
+    with reading() as session:
+        mine = select(InstallationRow.id).where(InstallationRow.workspace_id == workspace_id)
+        return messages.talking(session, list(session.scalars(mine)))
+
+
+def exchanged(session: Session, talking: list[str], row: PersonRow) -> list[Kept]:
+    """All messages that may be with this person."""
+    return people_messages.held(session, talking, [row], lambda phone: False, MOST_MESSAGES) if talking else []
+
+
+def strangers(talking: list[str], seen: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    """A line for each chat of which nobody is known."""
+    chats: dict[str, dict[str, Any]] = {}
+    with reading() as session:
+        for kept in people_messages.of_workspace(session, talking):
+            if (kept.installation_id, kept.digest) in seen:
+                continue
+            message = kept.message
+            name = message.phone or message.person
+            line = {"external_id": f"{kept.installation_id}:{message.person or name}", "name": name or "?"}
+            line |= {"phone": message.phone} if message.phone else {}
+            chats.setdefault(line["external_id"], line | {"messages": []})["messages"].append(message_told(message))
+    yield from chats.values()
+
+
+def message_told(message: Message) -> dict[str, Any]:
+    """One message; what is empty is left out."""
+    told = asdict(message) | {"at": message.at.isoformat()}
+    return {key: value for key, value in told.items() if value}
 
 
 def told(row: PersonRow, orders: list[Order]) -> dict[str, Any]:

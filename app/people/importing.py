@@ -109,4 +109,5 @@ def _told(messages: Any, where: str = "") -> Iterator[str]:
 
 def to_person(fields: dict[str, Any]) -> Person:
     """The person of a checked line."""
-    return Person(**fields | {"orders": tuple(Order(**order) for order in fields.get("orders", ()))})
+    told = {name: value for name, value in fields.items() if name != "messages"}
+    return Person(**told | {"orders": tuple(Order(**order) for order in fields.get("orders", ()))})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core.database import reading, writing
 from app.core.seal import new_id
-from app.people import keeping, orders, syncing
+from app.people import erased, keeping, orders, syncing
 from app.people.index import Entry
 from app.people.models import IMPORT, PersonRow, TermRow
 from app.people.orders import facts_of
@@ -64,16 +64,31 @@ def _store_batch(workspace_id: str, source: str, batch: list[Person]) -> Stored:
 def apply(workspace_id: str, source: str, batch: Batch, also: Callable[[Session], None] | None = None) -> Stored:
     """Store one page of what changed on a platform, and call ``also`` inside the same transaction: all or nothing.
 
+    Who was erased stays away until the platform says something new (`app.people.erased`).
+
     People keep their stored orders; orders are upserted by person and number. A merged person's orders go to the one it
     was combined into, whose id it takes if the mirror does not hold that one yet. Orders of a person that it does
     not hold are left out. Raises `ValueError` for an ``external_id`` that cannot be kept.
     """
+    known = erased.known(source)
+    let_in = erased.without(source, batch, known)
     with writing() as session:
         keeping.lock(session, workspace_id)
-        new, updated = syncing.apply(session, workspace_id, source, batch)
+        new, updated = syncing.apply(session, workspace_id, source, let_in)
         if also is not None:
             also(session)
-        return Stored(new, updated)
+    if (later := erased.known(source)) - known:  # erased since the page was looked at
+        kept = {person.external_id for person in erased.without(source, let_in, later).people}
+        remove(workspace_id, source, [one.external_id for one in let_in.people if one.external_id not in kept])
+    return Stored(new, updated)
+
+
+def remove(workspace_id: str, source: str, external_ids: Collection[str]) -> None:
+    """Delete these people of one source, with their orders and terms."""
+    with writing() as session:
+        keeping.lock(session, workspace_id)
+        held = keeping.held(session, workspace_id, source, external_ids)
+        keeping.remove(session, workspace_id, {one.id: one.entry for one in held.values()})
 
 
 def forget(workspace_id: str, source: str | None = None) -> None:

@@ -55,11 +55,12 @@ class LineOrderSchema(Schema):
     total = Amount()
     currency = text(ORDER_LENGTHS["currency"], _CURRENCY)
     url = text(ORDER_LENGTHS["url"], _WEB)
+    external_id = text(ORDER_LENGTHS["external_id"])
     closed = fields.Boolean(truthy={True}, falsy={False})
 
 
 class LineSchema(Schema):
-    """One person; unknown keys are refused."""
+    """One person; unknown keys are refused. ``messages``, which an export has, are not imported."""
 
     external_id = text(LONGEST_ID, check_filled, required=True)
     name = text(LENGTHS["name"], check_filled, required=True)
@@ -70,3 +71,4 @@ class LineSchema(Schema):
     note = text(LENGTHS["note"])
     updated_at = text(LENGTHS["updated_at"], check_iso_time)
     orders = fields.List(fields.Nested(LineOrderSchema), validate=validate.Length(max=MOST_ORDERS))
+    messages = fields.List(fields.Raw())

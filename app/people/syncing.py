@@ -87,6 +87,9 @@ class _Page:
         now = dict(self.merged)
         placed = [(id if id in self.held else _last(now, id), order) for id, order in self.orders]
         kept = [(id, o) for id, o in placed if id in self.held and o.external_id not in self.gone_orders]
+        # An order may have come from page to page under two people: the later counts.
+        last = {order.external_id: place for place, (_, order) in enumerate(kept)}
+        kept = [(id, o) for place, (id, o) in enumerate(kept) if not o.external_id or last[o.external_id] == place]
         former = self._drop_former({(self.held[id].id, order.number) for id, order in kept})
         orders.upsert(self.session, [(self.held[id].id, order) for id, order in kept])
         self._recall(sorted({id for id, _ in kept} | former))

@@ -20,6 +20,7 @@ from app.core.installations import to_installation
 from app.core.models import (
     CredentialRow,
     DataKeyRow,
+    ErasedRow,
     EventRow,
     InstallationRow,
     JournalRow,
@@ -39,7 +40,7 @@ from app.sdk import Conflict, Person, State
 from app.sdk.simulation import serving
 
 WEEK, HOUR = timedelta(days=7), timedelta(hours=1)
-OF_TENANT = (CredentialRow, DataKeyRow, EventRow, LinkRow, MessageRow, SessionRow, TicketRow)
+OF_TENANT = (CredentialRow, DataKeyRow, ErasedRow, EventRow, LinkRow, MessageRow, SessionRow, TicketRow)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 

@@ -27,6 +27,7 @@ NAMED_BY: dict[str, tuple[frozenset[str], ...]] = {
     "data_key": (frozenset({"id"}), frozenset({"installation_id"})),
     "credential": (frozenset({"installation_id"}),),
     "event": (frozenset({"installation_id"}),),
+    "erased": (frozenset({"installation_id"}),),
     "message": (frozenset({"installation_id"}),),
     "message_contact": (frozenset({"installation_id"}),),
     "link": (frozenset({"digest"}), frozenset({"installation_id"})),

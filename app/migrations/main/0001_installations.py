@@ -187,6 +187,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_link_installation_id"), ["installation_id"], unique=False)
 
     op.create_table(
+        "erased",
+        sa.Column("installation_id", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.String(length=64), nullable=False),
+        sa.Column("erased_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["installation_id"], ["installation.id"], name=op.f("fk_erased_installation_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("installation_id", "digest", name=op.f("pk_erased")),
+    )
+    op.create_table(
         "message",
         sa.Column("installation_id", sa.String(length=32), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
@@ -200,8 +211,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("installation_id", "digest", name=op.f("pk_message")),
     )
-    with op.batch_alter_table("message", schema=None) as batch_op:
-        batch_op.create_index("ix_message_received_at", ["received_at"], unique=False)
+    op.create_index("ix_message_received_at", "message", ["received_at"])
 
     op.create_table(
         "message_contact",
@@ -266,6 +276,7 @@ def downgrade() -> None:
         "session",
         "message_contact",
         "message",
+        "erased",
         "link",
         "journal",
         "event",
