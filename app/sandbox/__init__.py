@@ -37,7 +37,7 @@ def tell_reason(response: Response) -> Response:
     """Say why a request was refused; only a developer's own machine ever hears it."""
     refused = g.get("refused")
     if isinstance(refused, Refused):
-        response.headers[REFUSED] = f"{refused.kind} {refused.reason}"
+        response.headers[REFUSED] = ascii(f"{refused.kind} {refused.reason}").strip("'\"")
     return response
 
 

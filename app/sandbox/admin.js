@@ -97,6 +97,7 @@
       if (awaited && told.served) {
         advance(awaited);
         awaited = "";
+        $("#own").hidden = true;
       }
       if (!$("#now details[open]")) put($("#now"), told.html);
       for (const [number, words] of told.news) {

@@ -45,9 +45,12 @@ def is_manual(simulator: Simulator) -> bool:
 
 def demo_workspace() -> str:
     """The demo workspace's id."""
-    with writing() as session:
+    with reading() as session:
         known = session.scalars(select(WorkspaceRow.id).where(WorkspaceRow.name == WORKSPACE)).first()
-        return known or new_workspace(session, WORKSPACE, datetime.now(UTC))
+    if known is not None:
+        return known
+    with writing() as session:
+        return new_workspace(session, WORKSPACE, datetime.now(UTC))
 
 
 def served(name: str) -> Sequence[InstallationRow]:

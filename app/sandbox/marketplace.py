@@ -22,7 +22,10 @@ from app.sdk.manifest import Manifest
 from app.sdk.scenarios import offered
 from app.sdk.simulation import Call, Entry, Reply, Scenario, Simulator
 
-ASSETS = {"/_admin.css": "text/css; charset=utf-8", "/_admin.js": "text/javascript; charset=utf-8"}
+CSS, SCRIPT = "text/css; charset=utf-8", "text/javascript; charset=utf-8"
+ASSETS = {"/_admin.css": CSS, "/_admin.js": SCRIPT}
+# A browser's own word on where a request comes from; a link from elsewhere leads to the admin and to nothing else.
+OWN_SITE = ("same-origin", "none")
 JSON = "application/json"
 SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 # What a person may have missed while the page was not polled.
@@ -51,7 +54,7 @@ class Marketplace:
     def routes(self) -> Mapping[tuple[str, str], Callable[[Call], Reply]]:
         """What belongs to the admin; everything else is the platform's API."""
         assets = {("GET", path): self.asset for path in ASSETS}
-        return {("GET", "/"): self.admin, ("GET", "/_now"): self.now, **assets}
+        return {("GET", "/"): self.admin, ("GET", "/_now"): self.now, ("GET", "/_look.css"): self.colours, **assets}
 
     def answer(self, call: Call) -> Reply:
         """The admin for a browser that came to its origin, or the platform's own API."""
@@ -68,14 +71,21 @@ class Marketplace:
     def is_strange(self, call: Call) -> bool:
         """Whether another site's page asks, or a name that was bent to this machine."""
         mine = {self.origin, self.simulator.home}
-        return (
-            f"http://{call.headers.get('host', '')}" not in mine or call.headers.get("origin", self.origin) not in mine
-        )
+        if f"http://{call.headers.get('host', '')}" not in mine or call.headers.get("origin", self.origin) not in mine:
+            return True
+        return call.path != "/" and call.headers.get("sec-fetch-site", OWN_SITE[0]) not in OWN_SITE
 
     def asset(self, call: Call) -> Reply:
         """The admin's own style and script."""
         file = Path(__file__).with_name(call.path.removeprefix("/_"))
         return Reply(200, file.read_bytes(), ASSETS[call.path], SAFE)
+
+    def colours(self, call: Call) -> Reply:
+        """The platform's colours."""
+        look = self.simulator.look
+        return Reply(
+            200, f":root {{ --bar: {look.bar}; --bar-ink: {look.ink}; --pick: {look.accent}; }}".encode(), CSS, SAFE
+        )
 
     def admin(self, call: Call) -> Reply:
         """The admin page, on its own origin only: nobody else may frame our pages."""
@@ -107,7 +117,7 @@ class Marketplace:
     def policy(self) -> str:
         """Its own files, the host in a frame, and nothing else."""
         return (
-            "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
             f"img-src data:; frame-src {self.simulator.host}; form-action 'none'; base-uri 'none'; "
             "frame-ancestors 'none'"
         )

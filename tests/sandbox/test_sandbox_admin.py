@@ -39,9 +39,15 @@ def test_an_admin_is_on_its_own_origin_alone(demo: Demo) -> None:
     assert demo.ask("upgates", headers={"Host": "evil.example"}).status_code == 403
 
 
+def test_a_link_leads_to_an_admin_and_another_site_reads_nothing_of_it(demo: Demo) -> None:
+    linked = {"Sec-Fetch-Site": "cross-site"}
+    assert demo.ask("upgates", headers=linked).status_code == 200
+    assert demo.ask("upgates", "/_now", headers=linked).status_code == 403
+
+
 def test_an_admin_loads_its_own_files_and_frames_the_host(demo: Demo) -> None:
     policy = demo.ask("upgates").headers["Content-Security-Policy"]
-    assert "default-src 'none'; script-src 'self';" in policy
+    assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy
     assert f"frame-src {demo.url};" in policy
     assert policy.endswith("frame-ancestors 'none'")
     page = demo.ask("upgates").text
@@ -60,6 +66,8 @@ PLAYING: list[tuple[dict[str, Any], int]] = [
     ({"json": {}, "headers": {"Origin": "http://evil.example"}}, 403),
     ({"json": {}, "headers": {"Origin": "null"}}, 403),
     ({"json": {}, "headers": {"Host": "evil.example"}}, 403),
+    ({"json": {}, "headers": {"Sec-Fetch-Site": "cross-site"}}, 403),
+    ({"json": {}, "headers": {"Sec-Fetch-Site": "same-site"}}, 403),
     ({"data": "{}", "headers": {"Content-Type": "text/plain"}}, 405),
     ({"data": {"scenario": "genuine"}}, 405),
     ({"json": {}, "method": "GET"}, 405),
@@ -88,7 +96,7 @@ def test_a_preflight_is_never_granted(demo: Demo) -> None:
 
 
 def test_its_own_page_can_play(demo: Demo) -> None:
-    own = {"Origin": demo.origin("retailcrm")}
+    own = {"Origin": demo.origin("retailcrm"), "Sec-Fetch-Site": "same-origin"}
     assert demo.ask("retailcrm", "/_play/config", "POST", json={}, headers=own).status_code == 200
 
 
