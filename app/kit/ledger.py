@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.core.database import MIRROR, Base, MirrorBase, db, reading
 
 # A page that asks for consent, a copy of a public document and a sign of life are no effects of a request.
-NO_EFFECT = {"consent", "document", "heartbeat"}
+NO_EFFECT = {"consent", "document", "heartbeat", "node"}
 # When a row was last touched, and whose turn it is, say nothing about what is stored.
 NO_STATE = {"updated_at", "claimed_until", "seen_at"}
 
