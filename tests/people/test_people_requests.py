@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from app.core import lifecycle, messages
 from app.core.database import Base, MirrorBase, reading, writing
-from app.core.models import ErasedRow, InstallationRow
+from app.core.models import ErasedRow, EventRow, InstallationRow
 from app.core.services import services
 from app.people import erased, exporting, importing, mirror, requests
 from app.people.directory import PeopleDirectory
@@ -59,6 +59,14 @@ def take(id: str, *told: Message) -> None:
         messages.keep(session, services().ring, id, outcome, contacts_of, NOW)
 
 
+def events(id: str) -> list[Any]:
+    """What is kept of an installation's events."""
+    ring = services().ring
+    with reading() as session:
+        rows = session.scalars(select(EventRow).where(EventRow.installation_id == id))
+        return [json.loads(ring.open(session, id, "event", row.digest, row.sealed)) for row in rows]
+
+
 def held(directory: PeopleDirectory, query: str = "oleg") -> requests.Held:
     found = requests.find(directory.workspace_id, directory.search(query)[0].id)
     assert found is not None
@@ -96,6 +104,7 @@ def test_the_erased_are_gone_and_nobody_else(full: PeopleDirectory, theirs: Peop
     assert set(traces(*words)) == set(words)
     requests.erase(held(full), NOW)
     assert traces(*words) == []
+    assert events("chat1") == [{"chatId": "79000000000"}]
     assert full.search("ivanov") == []
     assert full.by_contact(email="oleg@example.com") is None
     check_terms_are_true()
