@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from flask import Flask
 
 from app.kit.wire import answered, environ_of
 from app.sdk.simulation import Outgoing
+from app.sdk.testing import host
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
-    """An answer of the host."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-    @property
-    def json(self) -> Any:
-        """The body as JSON; None when it is none."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return None
+class Got(host.Got):
+    """An answer of the host; header names as they came."""
 
     @property
     def accepted(self) -> bool:
