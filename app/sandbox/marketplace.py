@@ -7,19 +7,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-import requests
 from flask import Flask, render_template
 
-from app.sandbox import clicks, desk, witness
+from app.sandbox import admin, clicks, desk, witness
 from app.sandbox.places import origin_of
 from app.sdk.manifest import Manifest
-from app.sdk.scenarios import offered
 from app.sdk.simulation import Call, Entry, Reply, Scenario, Simulator
 
 CSS, SCRIPT = "text/css; charset=utf-8", "text/javascript; charset=utf-8"
@@ -30,13 +29,6 @@ JSON = "application/json"
 SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 # What a person may have missed while the page was not polled.
 KEPT_NEWS, KEPT_CALLS = 50, 8
-WORDS = {Scenario.GENUINE: "once", Scenario.DUPLICATE: "twice", Scenario.LATE: "late", Scenario.FORGED: "forged"}
-MEANINGS = {
-    Scenario.GENUINE: "The genuine request",
-    Scenario.DUPLICATE: "The same bytes, sent twice",
-    Scenario.LATE: "The same request, signed long ago",
-    Scenario.FORGED: "The same request with one byte changed on the way",
-}
 
 
 class Marketplace:
@@ -82,45 +74,15 @@ class Marketplace:
 
     def colours(self, call: Call) -> Reply:
         """The platform's colours."""
-        look = self.simulator.look
-        return Reply(
-            200, f":root {{ --bar: {look.bar}; --bar-ink: {look.ink}; --pick: {look.accent}; }}".encode(), CSS, SAFE
-        )
+        return Reply(200, admin.colours(self.simulator.look).encode(), CSS, SAFE)
 
     def admin(self, call: Call) -> Reply:
         """The admin page, on its own origin only: nobody else may frame our pages."""
         if call.headers.get("host") != self.origin.removeprefix("http://"):
             return Reply(302, b"", headers={"Location": self.origin + "/"})
-        entries = [(entry, self.kinds(entry)) for entry in clicks.menu(self.simulator)]
-        titles = list(self.tabs)
-        following = titles[(titles.index(self.manifest.title) + 1) % len(titles)]
-        steps = sorted((entry for entry, _ in entries if entry.step), key=lambda entry: entry.step)
-        page = render_template(
-            "sandbox/admin.html",
-            title=self.manifest.title,
-            host=self.simulator.host,
-            look=self.simulator.look,
-            tabs=self.tabs,
-            following=following,
-            origin=self.origin,
-            entries=entries,
-            steps=steps,
-            asking=next((entry for entry, _ in entries if entry.asks), None),
-            **self.present(),
-        )
-        return Reply(200, page.encode(), "text/html; charset=utf-8", SAFE | {"Content-Security-Policy": self.policy()})
-
-    def kinds(self, entry: Entry) -> list[tuple[str, str, str]]:
-        """An entry's scenarios beyond the genuine one: id, word, meaning."""
-        return [(kind.value, WORDS[kind], MEANINGS[kind]) for kind in offered(self.manifest, entry)[1:]]
-
-    def policy(self) -> str:
-        """Its own files, the host in a frame, and nothing else."""
-        return (
-            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-            f"img-src data:; frame-src {self.simulator.host}; form-action 'none'; base-uri 'none'; "
-            "frame-ancestors 'none'"
-        )
+        page = admin.page(self.manifest, self.simulator, self.tabs, self.origin, self.present())
+        headers = SAFE | {"Content-Security-Policy": admin.policy(self.simulator.host)}
+        return Reply(200, page.encode(), "text/html; charset=utf-8", headers)
 
     def present(self) -> dict[str, Any]:
         """What the host holds now, and the platform's last calls."""
@@ -164,7 +126,7 @@ class Marketplace:
             asked = json.loads(call.body or b"{}")
             scenario = Scenario(asked.get("scenario", Scenario.GENUINE))
             found = self.clicked(entry, scenario, asked.get("changes", {}))
-        except (AttributeError, LookupError, TypeError, ValueError, requests.RequestException) as error:
+        except Exception as error:  # noqa: BLE001 - a stranger's simulator may raise anything
             return told({"problem": f"{type(error).__name__}: {error}"}, 400)
         return told(self.report(entry, scenario, found))
 
@@ -185,31 +147,14 @@ class Marketplace:
 
     def report(self, entry: Entry, scenario: Scenario, found: clicks.Told) -> dict[str, Any]:
         """A click as JSON: for scripts as values, for the admin as rendered parts."""
-        verdict = found.verdict
-        shows_hits = entry.asks and verdict.word != "refused"
-        meaning = "" if scenario is Scenario.GENUINE else MEANINGS[scenario]
         return {
             "exchanges": [one.as_table() for one in found.exchanges],
-            "verdict": {
-                "word": verdict.word,
-                "good": verdict.good,
-                "said": verdict.said,
-                "changes": list(verdict.changes),
-            },
+            "verdict": asdict(found.verdict),
             "page": found.page,
             "tab": entry.tab,
             "calls": found.calls,
-            "html": {
-                "wire": self.wire(found),
-                "verdict": render_template("sandbox/verdict.html", verdict=verdict, entry=entry, meaning=meaning),
-                "hits": render_template("sandbox/hits.html", hits=found.hits) if shows_hits else "",
-            },
+            "html": admin.parts(entry, scenario, found, self.simulator.host),
         }
-
-    def wire(self, found: clicks.Told) -> str:
-        """The exchanges of a click, rendered."""
-        host = self.simulator.host
-        return render_template("sandbox/wire.html", exchanges=found.exchanges, calls=found.calls, host=host)
 
     def page(self) -> str:
         """An address of a page of the host's, signed as the platform signs it; empty where opening needs a POST."""
