@@ -1,12 +1,11 @@
 """What a search costs among 10,000 and 1,000,000 people, in one workspace and over 1,000, on every database.
 
-``python tests/bench/search.py`` prints a table for each database; ``QUICK=1`` goes to 100,000. The first size is
-measured in a database that holds nothing else, and once more when everything else is there: it must not notice.
+``make bench SEARCH=1`` prints a table for each database; ``QUICK=1`` takes a smaller crowd. The first size is measured
+in a database that holds nothing else, and again in rounds that alternate with the others when everything is there.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import statistics
@@ -34,11 +33,12 @@ from app.people.text import fold  # noqa: E402
 from tests import postgres  # noqa: E402
 
 QUICK = os.environ.get("QUICK") == "1"
-FEW = 10_000
-MANY = int(os.environ.get("BENCH_PEOPLE", "100000" if QUICK else "1000000"))
-WORKSPACES = 1_000
+FEW = 2_000 if QUICK else 10_000
+MANY = 20_000 if QUICK else 1_000_000
+WORKSPACES = 100 if QUICK else 1_000
 ROUNDS = 5
-REPEATS = 20 if QUICK else 50
+REPEATS = 8 if QUICK else 50
+PEOPLE_STORED = 1_000 if QUICK else 5_000
 # Of 10,000 people a few have such a name.
 RARE, RARER, RAREST = (fold(Crowd().last[place]) for place in (250, 300, 400))
 CLASSES: dict[str, list[str]] = {
@@ -87,14 +87,25 @@ def timed(workspaces: list[str], queries: list[str]) -> list[float]:
     return taken[len(queries) :]
 
 
-def measured(workspaces: list[str]) -> dict[str, tuple[float, float]]:
-    """The median over the rounds of p50 and of p99, for every class of queries."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in CLASSES}
+Times = dict[str, tuple[float, float]]  # p50 and p99 in ms of every class
+
+
+def measured(crowds: dict[str, list[str]]) -> list[dict[str, Times]]:
+    """Rounds in each of which all crowds take turns, class by class: what disturbs one disturbs the others."""
+    rounds: list[dict[str, Times]] = []
     for _ in range(ROUNDS):
-        for name, queries in CLASSES.items():
-            taken = sorted(timed(workspaces, queries))
-            found[name].append((statistics.median(taken), taken[int(len(taken) * 0.99)]))
-    return {name: tuple(map(statistics.median, zip(*rounds, strict=True))) for name, rounds in found.items()}  # type: ignore[misc]
+        rounds.append({name: {} for name in crowds})
+        for kind, queries in CLASSES.items():
+            for name, workspaces in crowds.items():
+                taken = sorted(timed(workspaces, queries))
+                rounds[-1][name][kind] = statistics.median(taken), taken[int(len(taken) * 0.99)]
+    return rounds
+
+
+def median_of(rounds: list[dict[str, Times]], name: str, kind: str) -> tuple[float, float]:
+    """The medians over the rounds of p50 and of p99."""
+    p50, p99 = (statistics.median(one[name][kind][place] for one in rounds) for place in (0, 1))
+    return p50, p99
 
 
 def grow(workspaces: list[str], total: int, first_id: int) -> int:
@@ -108,56 +119,56 @@ def grow(workspaces: list[str], total: int, first_id: int) -> int:
     return free
 
 
-def run(url: str) -> dict[str, Any]:
-    """All sizes on one database."""
+def run(name: str, url: str) -> list[dict[str, Any]]:
+    """Everything on one database."""
     spread = [f"w{number}" for number in range(WORKSPACES)]
     with host(url):
-        columns = {}
         free = grow(["small"], FEW, 1_000_000_000)
-        columns[f"{FEW:,}"] = measured(["small"])
-        free = grow(["large"], MANY, free)
-        columns[f"{MANY:,}"] = measured(["large"])
-        grow(spread, MANY, free)
-        columns[f"{MANY:,} over {WORKSPACES:,}"] = measured(spread)
-        columns[f"{FEW:,} beside them"] = measured(["small"])
-    return columns
+        alone = measured({"small": ["small"]})
+        grow(spread, MANY, grow(["large"], MANY, free))
+        beside = measured({"small": ["small"], "large": ["large"], "spread": spread})
+    return [told(name, kind, alone, beside) for kind in CLASSES]
 
 
-def show(name: str, columns: dict[str, dict[str, tuple[float, float]]]) -> None:
-    """One row for each class: p50/p99 in ms, and how much the p50 grew from the first column to the second."""
-    say(f"\n{name}: p50 / p99 in ms\n{'':20}" + "".join(f"{title:>24}" for title in columns) + f"{'growth':>8}")
-    first, second, *_ = columns.values()
-    for kind in CLASSES:
-        cells = "".join(f"{'{:.2f} / {:.2f}'.format(*column[kind]):>24}" for column in columns.values())
-        say(f"{kind:20}{cells}{second[kind][0] / first[kind][0]:>8.2f}")
+def told(name: str, kind: str, alone: list[dict[str, Times]], beside: list[dict[str, Times]]) -> dict[str, Any]:
+    """One class: how much its cost grows, whether others' people are noticed, and the milliseconds of each crowd."""
+    growth = statistics.median(one["large"][kind][0] / one["small"][kind][0] for one in beside)
+    crowds = {f"{FEW:,}": (alone, "small"), f"{MANY:,}": (beside, "large")}
+    crowds |= {f"{MANY:,} over {WORKSPACES:,}": (beside, "spread"), f"{FEW:,} beside them": (beside, "small")}
+    times = {title: median_of(rounds, crowd, kind) for title, (rounds, crowd) in crowds.items()}
+    noticed = times[f"{FEW:,} beside them"][0] / times[f"{FEW:,}"][0]
+    return {
+        "figure": f"{name}, {kind}: cost among {MANY:,} to that among {FEW:,}",
+        "ratio": round(growth, 2),
+        "beside_to_alone": round(noticed, 2),
+        **{title: "{:.2f} / {:.2f}".format(*taken) for title, taken in times.items()},
+    }
 
 
-def store_rate(url: str, total: int = 5_000) -> float:
+def store_rate(url: str) -> float:
     """People a second through the mirror's own door, in batches of a sync."""
-    people = [person for person, _ in zip(Crowd(7).people(), range(total), strict=False)]
+    people = [person for person, _ in zip(Crowd(7).people(), range(PEOPLE_STORED), strict=False)]
     with host(url):
         started = time.perf_counter()
-        for start in range(0, total, 100):
-            mirror.store("stored", "import", people[start : start + 100])
-        rate = total / (time.perf_counter() - started)
+        for start in range(0, PEOPLE_STORED, 500):
+            mirror.store("stored", "import", people[start : start + 500])
+        rate = PEOPLE_STORED / (time.perf_counter() - started)
         mirror.forget("stored")
         return rate
 
 
-def main() -> dict[str, Any]:
-    """Every database in turn; returns what was measured."""
+def measure() -> list[dict[str, Any]]:
+    """Every database in turn."""
     check()
     folder = Path(tempfile.mkdtemp(prefix="search-"))
-    results: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
     try:
         for name, url in urls(folder):
-            rate = store_rate(url)
-            results[name] = {"stored a second": rate, "search": run(url)}
-            show(name, results[name]["search"])
-            say(f"stored: {rate:,.0f} people a second, in batches of 100")
+            say(f"{name}: {store_rate(url):,.0f} people a second are stored, in batches of 500; p50 / p99 in ms below")
+            rows += run(name, url)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return results
+    return rows
 
 
 def urls(folder: Path) -> Iterator[tuple[str, str]]:
@@ -174,6 +185,5 @@ def urls(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    measured_now = main()
-    if "--json" in sys.argv:
-        say(json.dumps(measured_now))
+    for row in measure():
+        say("  ".join(f"{name} {value}" for name, value in row.items()))

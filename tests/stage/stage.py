@@ -76,10 +76,15 @@ class Stage:
             home = stack.enter_context(serving(lambda call, name=name: self.received(name, call)))
             platform = registry.simulator(name)
             self.simulators[name] = platform(self.url, keys_of(platform), home)
-        self.settings = self.defaults() | settings
+        self.settings = self.defaults()
         stack.callback(self.close)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.toml").write_text(toml(self.settings), "utf-8")
+        self.configure(**settings)
+
+    def configure(self, **settings: Any) -> None:
+        """Write the settings down, with these changed; a host that runs has read them already."""
+        self.settings |= settings
+        (self.folder / "config.toml").write_text(toml(self.settings), "utf-8")
 
     def close(self) -> None:
         """Close the connections that are pooled: what is left open is a warning, and so an error."""
