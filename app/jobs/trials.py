@@ -14,6 +14,8 @@ from app.sdk import Later, Refused, Stopped, UpstreamFailed
 MOST_FAILURES = 34
 # Whatever breaks our own code, or a connector's, breaks it again.
 MOST_CRASHES = 5
+# A worker's death may be another run's doing, or the machine's.
+MOST_DEATHS = 12
 # Platforms lock out after a handful of failed logins; the second 401 is the last.
 MOST_REFUSALS = 2
 FIRST_PAUSE = timedelta(seconds=5)

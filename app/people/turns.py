@@ -21,7 +21,7 @@ from app.core.services import services
 from app.jobs import logins
 from app.jobs.kinds import Run
 from app.jobs.outgoing import Metered
-from app.jobs.trials import MOST_CRASHES, Trials, judge
+from app.jobs.trials import MOST_CRASHES, MOST_DEATHS, Trials, judge, pause
 from app.people.sync_state import STOPPED, WAITING, SyncRow, again
 from app.sdk import Installation, State
 
@@ -211,16 +211,23 @@ def over(run: Run, reason: str, now: datetime) -> None:
 
 
 def lost(run: Run, now: datetime) -> None:
-    """The run's worker died in it; a run that kills its workers is stopped after the fifth."""
+    """The run's worker died in it.
+
+    Several runs die with a worker, and one of them may be why: after the second death in a row each comes back at a moment
+    of its own, so that the others get on, and what still has not got on is stopped after the twelfth.
+    """
     with writing() as session:
         row = session.get(SyncRow, (run.subject, run.kind))
-        if row is not None and row.ticket == run.ticket:
-            count_crash(row, "its worker ended", now)
+        if row is None or row.ticket != run.ticket:
+            return
+        count_crash(row, "its worker ended", now, MOST_DEATHS)
+        if row.state != STOPPED and row.failures > 1:
+            row.next_at, row.ticket, row.reason = now + pause(row.failures), new_id("t"), "its worker ended"
 
 
-def count_crash(row: SyncRow, reason: str, now: datetime) -> None:
-    """One more crash; the fifth in a row stops it."""
+def count_crash(row: SyncRow, reason: str, now: datetime, most: int = MOST_CRASHES) -> None:
+    """One more crash; the last of so many in a row stops it."""
     row.failures += 1
-    if row.failures >= MOST_CRASHES:
+    if row.failures >= most:
         row.state, row.since, row.next_at, row.ticket = STOPPED, now, None, new_id("t")
         row.reason = f"it failed {row.failures} times, last with {reason}"

@@ -28,7 +28,10 @@ from tests.jobs.host import ROOT, WORKER
 
 SMALL = 40
 PAGE = BATCH = 100
-KILLS = [6, pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(3000)])]
+KILLS = [
+    pytest.param(6, marks=pytest.mark.timeout(900)),
+    pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(3000)]),
+]
 
 
 class Host:

@@ -15,6 +15,7 @@ from sqlalchemy import update
 from app.core.database import writing
 from app.core.models import InstallationRow
 from app.jobs import logins, spread
+from app.jobs.trials import MOST_DEATHS
 from app.people import asking, mirror, sync, turns
 from app.people.directory import PeopleDirectory
 from app.people.forgetting import Forgetting
@@ -285,14 +286,28 @@ def test_a_cursor_that_stands_still_is_no_endless_loop(shops: Flask, monkeypatch
 
 
 @SQLITE
-def test_a_run_that_kills_its_workers_is_stopped(shops: Flask) -> None:
+def test_a_run_that_kills_its_workers_comes_back_alone_and_is_stopped(shops: Flask) -> None:
     KIND.wanted(now())
-    (run,) = KIND.wanted(now())
-    for _ in range(4):
-        KIND.lost(run, now())
+    at = now()
+    for death in range(1, MOST_DEATHS):
+        (run,) = KIND.wanted(at)
+        KIND.lost(run, at)
+        # From the second on, the engine's own going on with it finds that it has another turn.
+        assert (KIND.wanted(at) == []) == (death > 1)
+        assert KIND.step(run, at) is False if death > 1 else True
+        at = held().next_at or at
     assert held().state == "waiting"
-    KIND.lost(run, now())
-    assert held().state == "stopped"
+    KIND.lost(KIND.wanted(at)[0], at)
+    assert (held().state, held().failures) == ("stopped", MOST_DEATHS)
+
+
+@SQLITE
+def test_a_run_whose_workers_died_gets_on_and_is_forgiven(shops: Flask) -> None:
+    KIND.wanted(now())
+    for _ in range(3):
+        KIND.lost(KIND.wanted(held().next_at)[0], held().next_at or now())
+    assert KIND.step(KIND.wanted(held().next_at)[0], held().next_at or now()) is True
+    assert (held().failures, held().reason, mirror.count("ws", "shop")) == (0, "", 10)
 
 
 @pytest.mark.parametrize("state", [State.PAUSED, State.UNINSTALLING, State.UNINSTALLED, State.PENDING])
