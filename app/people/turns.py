@@ -213,8 +213,8 @@ def over(run: Run, reason: str, now: datetime) -> None:
 def lost(run: Run, now: datetime) -> None:
     """The run's worker died in it.
 
-    Several runs die with a worker, and one of them may be why: after the second death in a row each comes back at a moment
-    of its own, so that the others get on, and what still has not got on is stopped after the twelfth.
+    Several runs die with a worker, and one of them may be why: from the second death in a row on each comes back at a
+    moment of its own, so that the others get on; what still has not got on is stopped after the twelfth.
     """
     with writing() as session:
         row = session.get(SyncRow, (run.subject, run.kind))
