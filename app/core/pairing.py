@@ -73,7 +73,7 @@ def give_back(code: str, workspace_id: str, now: datetime) -> None:
 
 
 def join(code: str, into: str, now: datetime) -> str:
-    """Use a code up to merge its workspace ``into`` another; returns the one to be merged. Raises `Unverified`, `Busy`.
+    """Use a code up to merge its workspace ``into`` another; returns the one to be merged. Raises `Refused`.
 
     Of two workspaces that would join each other at once, one wins: its claim ends the other's code.
     """

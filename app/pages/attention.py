@@ -19,6 +19,9 @@ MENDS = {
     "Somebody else's integration took the place of this one. Connect it again.": lazy_gettext(
         "Connect it once more from %(marketplace)s, if it is to go on here."
     ),
+    "The marketplace does not let the add-on in any more. Connect it again.": lazy_gettext(
+        "Install the add-on in %(marketplace)s once more, so that it tells us credentials that work."
+    ),
     "New credentials were announced, but they do not work. The former ones stay in use.": lazy_gettext(
         "Install the add-on in %(marketplace)s once more, so that it tells us credentials that work."
     ),

@@ -43,8 +43,9 @@ def look() -> str:
 
 def join() -> str:
     """Bring everything of the code's workspace into this one. Raises `Unverified`."""
-    visitor = sessions.current_visitor()
-    merging.merge(pairing.join(typed(), visitor.workspace, datetime.now(UTC)), visitor.workspace)
+    visitor, code, now = sessions.current_visitor(), typed(), datetime.now(UTC)
+    pairing.owner(code, visitor.workspace, now)  # here, too, a wrong code counts
+    merging.merge(pairing.join(code, visitor.workspace, now), visitor.workspace)
     return fragment("overview", stalls=workspace.stalls_of(visitor), said="joined")
 
 
