@@ -6,7 +6,7 @@ own in the browser, ``/account/open/<connector>/<page>``, so that reload, back a
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, g, jsonify, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.web import said
@@ -22,6 +22,7 @@ from app.pages import (
     settings,
     shells,
 )
+from app.pages.fragments import address
 from app.pages.guard import HARMLESS, check_own_page
 from app.sdk import Busy, Refused
 
@@ -72,7 +73,8 @@ for path, change in CHANGES:
 def refuse(refused: Refused) -> Response:
     """A fragment beside what was asked for; JSON to the script, which begins and ends visits itself."""
     if request.method in HARMLESS or "HX-Request" in request.headers:
-        response = Response(render_template("pages/trouble.html", message=said(refused)), refused.status)
+        way_on = address() if "visitor" in g and request.method in HARMLESS else ""
+        response = Response(render_template("pages/trouble.html", message=said(refused), way_on=way_on), refused.status)
         response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#notice", "innerHTML"
         response.headers["HX-Reselect"] = "[role=alert]"
     else:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import render_template, request
+from flask import Response, render_template, request
 
 from app.core import sign_in
 from app.core.database import writing
 from app.core.services import services
 from app.pages import connecting, sessions, workspace
-from app.pages.fragments import fragment
+from app.pages.fragments import fragment, moved
 from app.people import erasing, sync_state
 from app.sdk import read_form, text_field
 
@@ -44,7 +44,7 @@ def shown(id: str, said: str = "", link: str = "") -> str:
         stall=stall,
         said=said,
         link=link,
-        linkable=manifest is not None and not manifest.opens_pages,
+        linkable=workspace.is_without_admin(visitor),
         linked=bool(sign_in.holders([id])),
         own=id == visitor.installation,
         leaving=workspace.in_words(manifest.guide.disconnect) if manifest else "",
@@ -60,14 +60,14 @@ def rename(id: str) -> str:
     return shown(id, said="renamed")
 
 
-def again(id: str) -> str:
+def again(id: str) -> Response:
     """Try a synchronisation that stopped once more."""
     workspace.stall_of(sessions.current_visitor(), id)
     sync_state.want(id, datetime.now(UTC))
-    return listed(said="again")
+    return moved(listed(said="again"), "connections")
 
 
-def disconnect(id: str) -> str:
+def disconnect(id: str) -> str | Response:
     """Forget a connection and everybody who came through it."""
     visitor = sessions.current_visitor()
     stall = workspace.stall_of(visitor, id)
@@ -76,4 +76,4 @@ def disconnect(id: str) -> str:
     erasing.disconnect(visitor.workspace, id)
     if id == visitor.installation:
         return render_template("pages/gone.html", title=stall.title, leaving=leaving)
-    return listed(said=leaving or "disconnected")
+    return moved(listed(said=leaving or "disconnected"), "connections")

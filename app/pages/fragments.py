@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from flask import g, render_template
+from flask import Response, g, render_template
 
 from app.pages import workspace
 
@@ -19,3 +19,8 @@ def fragment(template: str, **values: Any) -> str:
 def address(*parts: str) -> str:
     """A page's address in the browser; the overview's when no part is given."""
     return "/".join([f"/account/open/{g.visitor.connector}", *(quote(part, safe="") for part in parts)])
+
+
+def moved(page: str, *parts: str) -> Response:
+    """A page that answers a form, under the address that is its own: a reload shows it again."""
+    return Response(page, headers={"HX-Replace-Url": address(*parts)})

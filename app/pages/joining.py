@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import request
+from flask import Response, request
 
 from app.core import pairing
 from app.core.database import reading
 from app.core.models import WorkspaceRow
 from app.pages import sessions, workspace
-from app.pages.fragments import fragment
+from app.pages.fragments import fragment, moved
 from app.people import merging
 from app.sdk import read_form, text_field
 
@@ -41,12 +41,12 @@ def look() -> str:
     )
 
 
-def join() -> str:
+def join() -> Response:
     """Bring everything of the code's workspace into this one. Raises `Unverified`."""
     visitor, code, now = sessions.current_visitor(), typed(), datetime.now(UTC)
     pairing.owner(code, visitor.workspace, now)  # here, too, a wrong code counts
     merging.merge(pairing.join(code, visitor.workspace, now), visitor.workspace)
-    return fragment("overview", stalls=workspace.stalls_of(visitor), said="joined")
+    return moved(fragment("overview", stalls=workspace.stalls_of(visitor), said="joined"))
 
 
 def typed() -> str:

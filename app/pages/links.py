@@ -9,23 +9,17 @@ from app.sdk import Unknown
 
 
 def renew_link(id: str) -> str:
-    """A fresh link, shown this once."""
-    connector = linkable(id)
-    link = f"{services().public_url}/account/open/{connector}#s={sign_in.issue(id)}"
+    """A fresh link, shown this once. Raises `Unknown` where an admin is the way in."""
+    visitor = sessions.current_visitor()
+    stall = workspace.stall_of(visitor, id)
+    if not workspace.is_without_admin(visitor):
+        raise Unknown("opens_by_itself")
+    link = f"{services().public_url}/account/open/{stall.connector}#s={sign_in.issue(id)}"
     return connections.shown(id, link=link)
 
 
 def end_link(id: str) -> str:
     """No link opens this workspace any more through this connection."""
-    linkable(id)
+    workspace.stall_of(sessions.current_visitor(), id)
     sign_in.revoke(id)
     return connections.shown(id, said="unlinked")
-
-
-def linkable(id: str) -> str:
-    """The connector of a connection whose marketplace never opens our pages. Raises `Unknown` for every other."""
-    stall = workspace.stall_of(sessions.current_visitor(), id)
-    found = services().registry.find(stall.connector)
-    if found is None or found.manifest is None or found.manifest.opens_pages:
-        raise Unknown("opens_by_itself")
-    return stall.connector

@@ -100,6 +100,12 @@ def titles_of(workspace_id: str) -> list[str]:
         return [title or marketplace(connector) for title, connector in rows]
 
 
+def is_without_admin(visitor: Visitor) -> bool:
+    """Whether no marketplace of the workspace opens these pages, so that a link is the only way in."""
+    found = [services().registry.find(stall.connector) for stall in stalls_of(visitor)]
+    return not any(one.manifest.opens_pages for one in found if one and one.manifest)
+
+
 def to_stall(row: InstallationRow) -> Stall:
     """The installation with how far its people are."""
     place = marketplace(row.connector)

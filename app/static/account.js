@@ -14,7 +14,7 @@
     if (!pathname.startsWith(shell)) return pathname + search;
     return `/account/${pathname.slice(shell.length + 1) || "overview"}${search}`;
   }
-  const toDocument = (path) => path.replace(/^\/account/, shell);
+  const toDocument = (path) => (path.startsWith(shell) ? path : path.replace(/^\/account/, shell));
 
   function headers() {
     const words = { "X-Stallholder": "1", "Accept-Language": document.documentElement.lang };

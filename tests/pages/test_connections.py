@@ -223,8 +223,8 @@ def enter_by(client: FlaskClient, link: str) -> Any:
 def test_a_sign_in_link_opens_the_pages_until_it_is_renewed_or_ended(
     app: Flask, client: FlaskClient, enter: Enter
 ) -> None:
-    add_installation(app, "i2", "w1", connector="wazzup", title="Wazzup 42")
-    bearer = enter()
+    add_installation(app, "i2", "w3", connector="wazzup", title="Wazzup 42")
+    bearer = enter("i2")
     first = made_link(client, bearer)
     assert len(first) >= 43
     for _ in range(2):
@@ -243,8 +243,8 @@ def test_a_sign_in_link_opens_the_pages_until_it_is_renewed_or_ended(
 
 @pytest.mark.parametrize("state", [State.UNINSTALLING, State.UNINSTALLED])
 def test_a_sign_in_link_ends_with_its_installation(app: Flask, client: FlaskClient, enter: Enter, state: str) -> None:
-    add_installation(app, "i2", "w1", connector="wazzup")
-    link = made_link(client, enter())
+    add_installation(app, "i2", "w3", connector="wazzup")
+    link = made_link(client, enter("i2"))
     with storing(app) as session:
         session.execute(update(InstallationRow).where(InstallationRow.id == "i2").values(state=state))
     assert enter_by(client, link).status_code == 403
@@ -252,8 +252,8 @@ def test_a_sign_in_link_ends_with_its_installation(app: Flask, client: FlaskClie
 
 def test_no_other_link_secret_signs_in(app: Flask, client: FlaskClient, enter: Enter) -> None:
     """Link secrets are stored by purpose: what a platform was given opens no pages, and a sign-in link no webhook."""
-    add_installation(app, "i2", "w1", connector="wazzup")
-    link = made_link(client, enter())
+    add_installation(app, "i2", "w3", connector="wazzup")
+    link = made_link(client, enter("i2"))
     host = app.extensions["stallholder"]
     with app.app_context():
         found = InstallationsOf("wazzup", host.ring, datetime.now(UTC))
@@ -264,10 +264,22 @@ def test_no_other_link_secret_signs_in(app: Flask, client: FlaskClient, enter: E
     assert enter_by(client, "a-webhooks-secret").status_code == 403
 
 
-def test_a_marketplace_that_opens_the_pages_needs_no_link(client: FlaskClient, enter: Enter) -> None:
+def test_where_an_admin_is_the_way_in_there_is_no_link(app: Flask, client: FlaskClient, enter: Enter) -> None:
+    add_installation(app, "i2", "w1", connector="wazzup")
     bearer = enter()
-    assert post(client, "connections/i1/link", bearer).status_code == 404
-    assert "Sign-in link" not in client.get("/account/connections/i1", headers=bearer).text
+    for id in ("i1", "i2"):
+        assert post(client, f"connections/{id}/link", bearer).status_code == 404
+        assert "Sign-in link" not in client.get(f"/account/connections/{id}", headers=bearer).text
+
+
+def test_a_link_from_before_can_be_ended_beside_an_admin(app: Flask, client: FlaskClient, enter: Enter) -> None:
+    add_installation(app, "i2", "w3", connector="wazzup")
+    link = made_link(client, enter("i2"))
+    code, mine = shown_code(client, enter("i2")), enter()
+    post(client, "join", mine, code=code)
+    assert "End the link" in client.get("/account/connections/i2", headers=mine).text
+    post(client, "connections/i2/link/end", mine)
+    assert enter_by(client, link).status_code == 403
 
 
 def test_other_visits_can_be_ended(app: Flask, client: FlaskClient, enter: Enter) -> None:
