@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,11 @@ def role(name: str, told: dict[str, Any], log: Path) -> Iterator[subprocess.Pope
         try:
             yield process
         finally:
-            process.stdin.close()  # type: ignore[union-attr]
+            with suppress(BrokenPipeError):  # it has ended already
+                process.stdin.close()  # type: ignore[union-attr]
             process.wait(60)
+            if process.returncode:
+                sys.stdout.write(f"the {name} ended: {log.read_text()[-1000:]}\n")
 
 
 def tell(process: subprocess.Popen[str], told: Any) -> None:

@@ -19,8 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from app import create_app  # noqa: E402 - the paths come first
-from app.core.registry import discover, load  # noqa: E402
+from app.core.loading import load  # noqa: E402
 from app.core.services import services  # noqa: E402
+from app.core.sources import discover  # noqa: E402
 from app.jobs.worker import work  # noqa: E402
 from app.sdk.manifest import Limits  # noqa: E402
 from app.sdk.simulation import Call, Reply, serving  # noqa: E402
