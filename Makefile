@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench soak translations
+.PHONY: help install run test lint bench soak translations docs
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,3 +46,6 @@ translations: $(VENV)/.tested ## compile the message catalogues
 	@for folder in app plugins/*; do \
 		test ! -d $$folder/translations || $(BIN)/pybabel compile --directory $$folder/translations || exit 1; \
 	done
+
+docs: $(VENV)/.tested ## write the connectors' reference from the code
+	PYTHONPATH=. $(BIN)/python docs/connectors/reference.py

@@ -17,7 +17,12 @@ from app.core.loading import load
 from app.core.sources import discover
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "plugins" / "README.md",
+]
 SHELL = re.compile(r"```(?:sh|shell|console)\n(.*?)```", re.S)
 
 
