@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 
 from flask_babel import gettext
 from sqlalchemy import func, select
@@ -16,7 +17,7 @@ from app.core.tickets import Visitor
 from app.pages.attention import Attention, attention
 from app.people import sync_state
 from app.people.sync_state import Progress
-from app.sdk import State, Unknown
+from app.sdk import Person, State, Unknown
 
 SHOWN = (State.ACTIVE, State.PAUSED, State.UNINSTALLING)
 
@@ -98,6 +99,15 @@ def titles_of(workspace_id: str) -> list[str]:
     with reading() as session:
         rows = session.execute(select(named, InstallationRow.connector).where(*mine).order_by(InstallationRow.id))
         return [title or marketplace(connector) for title, connector in rows]
+
+
+def shops_of(person: Person) -> list[tuple[str, str]]:
+    """The shops that know a person, each with the address of the person's page there, or an empty one."""
+    mine = InstallationRow.id.in_(person.sources)
+    with reading() as session:
+        rows = {row.id: row for row in session.scalars(select(InstallationRow).where(mine))}
+    known = zip_longest(person.sources, person.pages, fillvalue="")
+    return [(row.label or row.title or marketplace(row.connector), page) for id, page in known if (row := rows.get(id))]
 
 
 def is_without_admin(visitor: Visitor) -> bool:

@@ -178,5 +178,5 @@ def to_person(row: PersonRow, orders: Sequence[Order]) -> Person:
 def to_card(rows: Sequence[PersonRow], orders: Sequence[Order]) -> Person:
     """The first as its source told it; what that source left out is told by the others."""
     told: dict[str, Any] = {name: next(filter(None, (getattr(row, name) for row in rows)), "") for name in _FILLED}
-    known_as = tuple(row.external_id for row in rows)
-    return replace(to_person(rows[0], orders), **told, sources=tuple(row.source for row in rows), known_as=known_as)
+    told["known_as"], told["pages"] = tuple(row.external_id for row in rows), tuple(row.url for row in rows)
+    return replace(to_person(rows[0], orders), **told, sources=tuple(row.source for row in rows))

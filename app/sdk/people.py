@@ -68,7 +68,8 @@ class Person:
     """A customer of a connected shop; ``external_id`` is unique within its source.
 
     Only the directory fills the rest: ``id`` is its own name for the human, whichever source was asked; ``sources``
-    are the installations that know the human, ``known_as`` the ``external_id`` in each; ``messages`` are the newest.
+    are the installations that know the human, ``known_as`` the ``external_id`` in each and ``pages`` the address of
+    their page there; ``messages`` are the newest.
     """
 
     external_id: str
@@ -83,6 +84,7 @@ class Person:
     id: str = ""
     sources: Sequence[str] = ()
     known_as: Sequence[str] = ()
+    pages: Sequence[str] = ()
     messages: Sequence[Message] = ()
 
 

@@ -5,6 +5,7 @@
   const shell = main.dataset.shell;
   let bearer = "";
   let secret = null;
+  let steps = 0;
 
   const find = (selector) => document.querySelector(selector);
 
@@ -130,10 +131,20 @@
     const { history: step, response } = event.detail;
     if (response.status >= 400) event.preventDefault();
     else step.path = toDocument(step.path);
+    if (step.type === "push") steps += 1;
   });
+
+  // Back to what was found, with its query, where this visit came from there; before htmx follows the link.
+  document.addEventListener("click", (event) => {
+    if (!steps || !event.target.closest("[data-back]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    history.back();
+  }, true);
 
   document.addEventListener("htmx:before:history:restore", (event) => {
     event.preventDefault();
+    steps = Math.max(0, steps - 1);
     show();
   });
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -314,3 +315,14 @@ def test_visitors_language_that_we_do_not_speak(app: Flask, client: FlaskClient,
     with storing(app) as session:
         session.execute(update(SessionRow).values(language="xx"))
     assert WORDS["sk"] in client.get("/account/overview", headers={**bearer, "Accept-Language": "sk"}).text
+
+
+def test_card_names_the_shops_and_leads_to_each(app: Flask, client: FlaskClient, host: Services, enter: Enter) -> None:
+    add_installation(app, "i2", "w1", connector="retailcrm", title="crm.example", label="Our CRM")
+    pages = ("https://shop.example.cz/admin/customers/1", "javascript:alert(1)")
+    known = replace(JANA, sources=("i1", "i2", "import"), pages=pages)
+    host.directory = lambda workspace: Crowd([known])
+    text = client.get("/account/people/1", headers=enter()).text
+    assert re.search(r'<dd><a href="https://shop.example.cz/admin/customers/1"[^>]+>shop.example.cz ', text)
+    assert "<dd>Our CRM</dd>" in text
+    assert "<dd>shop.example.cz" not in view(app, "person", {"person": JANA})
