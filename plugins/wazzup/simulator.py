@@ -112,7 +112,7 @@ class Simulator(simulation.Simulator):
     menu = MENU
     look = Look(
         bar="#173b35",
-        accent="#0a8f5b",
+        accent="#087a4d",
         menu=("Chats", "Channels", "Employees", "Billing"),
         place="CRM integration",
         owner="Demo company",

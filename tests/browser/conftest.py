@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from demo import Demo, serving_demo
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 from tests.browser.chromium import BLOCKING, launch, program
@@ -28,6 +29,13 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     """The host and everything around it; a test that changes the host changes it back."""
     with trading(tmp_path_factory.mktemp("market")) as market:
         yield market
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A host in demo mode: its marketplaces are on other sites of this machine."""
+    with serving_demo(Demo(tmp_path_factory.mktemp("demo"))) as demo:
+        yield demo
 
 
 @pytest.fixture(scope="session")

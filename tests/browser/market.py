@@ -60,11 +60,11 @@ class Market:
         with self.host.app.app_context(), reading() as session:
             return session.scalar(select(func.count()).where(TicketRow.used_at.is_(None))) or 0
 
-    def ticket(self, installation: str, language: str = "en") -> str:
+    def ticket(self, installation: str, language: str = "en", connector: str = "upgates") -> str:
         """The page of an installation with a fresh ticket, as a signed opening would lead to it."""
         with self.host.app.app_context(), writing() as session:
             token = tickets.mint(session, installation, language, datetime.now(UTC))
-        return f"{HOST}/account/open/upgates#t={token}"
+        return f"{HOST}/account/open/{connector}#t={token}"
 
     def opening(self, connector: str, language: str = "en") -> str:
         """The address that an admin puts into its frame, fresh."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -11,13 +12,16 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from app.sdk import Order, Person
+from app.core.database import writing
+from app.core.models import WorkspaceRow
+from app.sdk import Message, Order, Person
 from tests.browser.internet import HOST
 from tests.browser.market import ADMINS, Market, admin, framing, ours
 from tests.browser.payloads import payloads
 from tests.pages.shop import Crowd, add_installation
 
-ALL, FEW = 500, 12
+ALL, FEW, CUSTOMERS = 500, 12, 10
+NOW = datetime(2026, 5, 1, 10, tzinfo=UTC)
 # Shows each fragment in the least careful way there is, in which a script would run, and tells what it should not hold.
 SHOW = """async paths => {
   const faults = [], place = document.body.appendChild(document.createElement("div"));
@@ -47,8 +51,13 @@ LISTEN = (
 
 
 def hostile(id: str, text: str) -> Person:
-    """A person who says the same in every field."""
-    return Person(id, text, text, text, text, text, text, text, (Order(text, text, text, text, text, text),))
+    """A person who says the same in every field, and writes it."""
+    order = Order(text, text, text, text, text, text)
+    told = {"text": text, "url": text, "author": text, "failure": text, "kind": text}
+    messages = [
+        Message(f"{id}-{outgoing}", NOW, text, outgoing=outgoing, status="error", **told) for outgoing in (True, False)
+    ]
+    return Person(id, text, text, text, text, text, text, text, (order,), messages=messages)
 
 
 @pytest.fixture(scope="session")
@@ -58,12 +67,17 @@ def texts() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def workspace(market: Market, texts: list[str]) -> str:
-    """A customer whose shops are called like that, too; the id of an installation to come through."""
+def shops(market: Market, texts: list[str]) -> list[str]:
+    """Customers with many shops that are called like that, by either name; an installation of each to come through."""
     app = market.host.app
     for number, text in enumerate(texts):
-        add_installation(app, f"hostile{number}", "hostile", tenant=f"hostile{number}", title=text, alarm=text)
-    return "hostile0"
+        named = {"label": text[:100]} if number % 2 else {}
+        workspace = f"hostile{number % CUSTOMERS}"
+        add_installation(app, f"shop{number}", workspace, tenant=f"shop{number}", title=text, alarm=text, **named)
+    with app.app_context(), writing() as session:
+        for number in range(CUSTOMERS):
+            session.get_one(WorkspaceRow, f"hostile{number}").name = texts[number * 5]
+    return [f"shop{number}" for number in range(CUSTOMERS)]
 
 
 @pytest.fixture
@@ -110,18 +124,29 @@ def entered(market: Market, watched: Watched, installation: str) -> Page:
     return page
 
 
-def fragments(ids: list[str], texts: list[str]) -> list[str]:
-    """Where the texts are shown: cards, hits with the query in them, and the shops by name."""
-    searches = [f"/account/people?q={quote(text)}" for text in texts]
-    return ["/account/overview", *(f"/account/people/{id}" for id in ids), *searches]
+def cards(ids: list[str], texts: list[str]) -> list[str]:
+    """Where the people are shown: their cards, and hits with the query in them."""
+    return [*(f"/account/people/{id}" for id in ids), *(f"/account/people?q={quote(text)}" for text in texts)]
 
 
-def test_no_text_of_a_shop_runs(
-    market: Market, unprotected: Watched, workspace: str, raw: list[str], texts: list[str]
-) -> None:
+def lists(shop: str) -> list[str]:
+    """Where the shops are shown."""
+    pages = ("overview", "welcome", "connections", f"connections/{shop}", "settings", "erase", "join")
+    return [f"/account/{page}" for page in pages]
+
+
+def test_no_text_of_a_person_runs(market: Market, unprotected: Watched, raw: list[str], texts: list[str]) -> None:
     assert len(texts) == ALL
-    page = entered(market, unprotected, workspace)
-    assert page.evaluate(SHOW, fragments(raw, texts)) == []
+    page = entered(market, unprotected, market.customer.ids["upgates"])
+    assert page.evaluate(SHOW, cards(raw, texts)) == []
+    assert unprotected.ran == []
+
+
+def test_no_text_of_a_shop_runs(market: Market, unprotected: Watched, shops: list[str]) -> None:
+    for shop in shops:
+        page = entered(market, unprotected, shop)
+        assert page.evaluate(SHOW, lists(shop)) == []
+        page.close()
     assert unprotected.ran == []
 
 
@@ -157,23 +182,15 @@ def careless(app: Flask) -> Iterator[None]:
         app.jinja_env.cache.clear()  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("watched", ["unprotected", "protected"])
 def test_a_build_that_trusts_is_caught(
-    market: Market, unprotected: Watched, workspace: str, raw: list[str], texts: list[str]
+    market: Market, request: pytest.FixtureRequest, watched: str, raw: list[str], texts: list[str]
 ) -> None:
-    """The control: the same check sees scripts run and strange elements."""
-    page = entered(market, unprotected, workspace)
+    """The control: the same check sees scripts run and strange elements; with the policy nothing runs even then."""
+    browser: Watched = request.getfixturevalue(watched)
+    page = entered(market, browser, market.customer.ids["upgates"])
     with careless(market.host.app):
-        faults = page.evaluate(SHOW, fragments(raw[:60], texts[:60])[1:])
-    assert unprotected.ran
+        faults = page.evaluate(SHOW, cards(raw[:60], texts[:60]))
     assert faults
-
-
-def test_the_policy_stops_what_a_trusting_build_lets_through(
-    market: Market, protected: Watched, workspace: str, raw: list[str], texts: list[str]
-) -> None:
-    """The second line: without escaping the policy still lets nothing run, and reports it."""
-    page = entered(market, protected, workspace)
-    with careless(market.host.app):
-        page.evaluate(SHOW, fragments(raw[:60], texts[:60])[1:])
-    assert protected.ran == []
-    assert protected.breaches
+    assert bool(browser.ran) is (watched == "unprotected")
+    assert bool(browser.breaches) is (watched == "protected")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import requests
-from stage import free_port
+from stage import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 STRANGER = "souk_stall"
@@ -99,6 +102,21 @@ class Demo:
     def held(self, name: str) -> list[tuple[Any, ...]]:
         """Everything that a request of this connector could have an effect on."""
         return [row for statement in HELD for row in self.rows(statement, name)]
+
+
+@contextmanager
+def serving_demo(demo: Demo) -> Iterator[Demo]:
+    """The demo while the block runs, furnished; it leaves no process behind."""
+    assert demo.cli("init").returncode == 0
+    process = demo.serve()
+    try:
+        wait_until(lambda: "demo workspace" in demo.log.read_text() or process.poll() is not None)
+        yield demo
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+        left = subprocess.run(["pgrep", "-s", str(process.pid)], capture_output=True, text=True, check=False).stdout
+        assert left == "", "no process outlives the one that was told to stop"
 
 
 def stranger(folder: Path) -> Path:
