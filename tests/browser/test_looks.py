@@ -100,6 +100,7 @@ def test_every_host_has_a_readable_theme(chromium: Browser, market: Market, conn
 WRONG = {
     "overflow": ("main, #main { min-width: 700px }", lambda page: overflows(page, 320)),
     "cut-words": ("h1 { width: 20px; overflow: hidden; white-space: nowrap }", lambda page: overflows(page, 1280)),
+    "squeezed-words": ("h1 { width: 12px; overflow-wrap: anywhere }", lambda page: overflows(page, 1280)),
     "pale-text": ("* { color: #bbb !important; background: #fff !important }", complaints),
 }
 
