@@ -39,7 +39,7 @@ class Person:
 
 
 def link_in(page: str) -> str:
-    found = re.search(r'value="http[^"]+/account/open/wazzup#s=([^"]+)"', page)
+    found = re.search(r'value="http[^"]+/account/open/wazzup/[^#]+#s=([^"]+)"', page)
     return unescape(found[1]) if found else ""
 
 

@@ -120,7 +120,7 @@ def with_way_back(work: Request, claims: Claims, result: Answer | Page) -> Answe
     if any(one.manifest.opens_pages for one in found if one and one.manifest):
         return result
     # Made at each answer, and so never kept: the journal holds the page without it.
-    link = f"{work.host.public_url}/account/open/{work.connector.name}#s={sign_in.issue(row.id)}"
+    link = f"{work.host.page_of(work.connector.name, row.id)}#s={sign_in.issue(row.id)}"
     return replace(result, params={**result.params, "sign_in": link})
 
 

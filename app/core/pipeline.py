@@ -264,11 +264,10 @@ class Request(Calls):
 
     def page_url(self, session: Session, verified: Verified, installation: Installation | None, proof: str) -> str:
         """An address that opens the customer's pages once; or one that explains why there is nothing to open."""
-        account = f"{self.host.public_url}/account"
         if installation is None:
-            return f"{account}/closed/{self.connector.name}?language={verified.language}"
+            return f"{self.host.public_url}/account/closed/{self.connector.name}?language={verified.language}"
         ticket = tickets.mint(session, installation.id, verified.language, self.at, proof)
         manifest = self.connector.manifest
         # No server sees a fragment. Where a host would strip it, the page takes the ticket off its query at once.
         mark = "?" if manifest and manifest.ticket == "query" else "#"
-        return f"{account}/open/{self.connector.name}{mark}t={ticket}"
+        return f"{self.host.page_of(self.connector.name, installation.id)}{mark}t={ticket}"

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -78,12 +79,23 @@ class Connector:
         self.crashes = 0
         self.crashed_for.clear()
 
-    def ancestors(self) -> tuple[str, ...]:
-        """The origins that may frame its pages."""
+    def ancestors(self, address: str = "") -> tuple[str, ...]:
+        """The origins that may frame its pages; of an installation whose own admin is among them, that one alone.
+
+        A platform's other shops are strangers to this one. ``address`` is where the installation is called.
+        """
         if self.manifest is None:
             return ()
         chosen = self.settings.get(self.manifest.frame_ancestors_setting)
-        return tuple(chosen) if chosen else self.manifest.frame_ancestors
+        declared = tuple(chosen) if chosen else self.manifest.frame_ancestors
+        own = f"https://{urlsplit(address).hostname}"
+        return (own,) if any(is_among(own, origin) for origin in declared) else declared
+
+
+def is_among(origin: str, declared: str) -> bool:
+    """Whether an origin is the declared one, or of one of its sub-domains where it begins with ``https://*.``."""
+    scheme, wildcard, domain = declared.partition("*.")
+    return origin.startswith(scheme) and origin.endswith(f".{domain}") if wildcard else origin == declared
 
 
 class Registry:

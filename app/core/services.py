@@ -50,10 +50,17 @@ class Services:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     stand_ins: Mapping[str, str] = field(default_factory=dict)
 
-    def ancestors(self, connector: Connector) -> tuple[str, ...]:
-        """The origins that may frame a connector's pages; where its admin is played, that one alone."""
+    def ancestors(self, connector: Connector, address: str = "") -> tuple[str, ...]:
+        """The origins that may frame a connector's pages; where its admin is played, that one alone.
+
+        ``address`` narrows them to the admin of the installation that is called there.
+        """
         played = self.stand_ins.get(connector.name)
-        return (played,) if played else connector.ancestors()
+        return (played,) if played else connector.ancestors(address)
+
+    def page_of(self, connector: str, installation_id: str) -> str:
+        """The address of an installation's pages."""
+        return f"{self.public_url}/account/open/{connector}/{installation_id}"
 
 
 def services() -> Services:

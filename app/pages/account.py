@@ -1,7 +1,8 @@
 """The addresses below ``/account``: documents that are the same for everybody, and fragments for one visitor.
 
 A document (`shells`) is inert. Its script asks for the fragments with the visit's bearer; each has an address of its
-own in the browser, ``/account/open/<connector>/<page>``, so that reload, back and a second tab find the way.
+own in the browser, ``/account/open/<connector>/<installation>/<page>``, so that reload, back and a second tab find
+the way.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ blueprint.before_request(check_own_page)
 PAGES = (
     # Documents, for everybody
     ("/", shells.home),
-    ("/open/<connector>", shells.open_shell),
-    ("/open/<connector>/<path:page>", shells.open_shell),
+    ("/open/<connector>/<installation>", shells.open_shell),
+    ("/open/<connector>/<installation>/<path:page>", shells.open_shell),
     ("/closed/<connector>", shells.closed),
     # Fragments, for a visitor
     ("/welcome", overview.welcome),

@@ -18,7 +18,9 @@ def fragment(template: str, **values: Any) -> str:
 
 def address(*parts: str) -> str:
     """A page's address in the browser; the overview's when no part is given."""
-    return "/".join([f"/account/open/{g.visitor.connector}", *(quote(part, safe="") for part in parts)])
+    return "/".join(
+        [f"/account/open/{g.visitor.connector}/{g.visitor.installation}", *(quote(part, safe="") for part in parts)]
+    )
 
 
 def moved(page: str, *parts: str) -> Response:

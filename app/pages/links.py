@@ -14,7 +14,7 @@ def renew_link(id: str) -> str:
     stall = workspace.stall_of(visitor, id)
     if not workspace.is_without_admin(visitor):
         raise Unknown("opens_by_itself")
-    link = f"{services().public_url}/account/open/{stall.connector}#s={sign_in.issue(id)}"
+    link = f"{services().page_of(stall.connector, id)}#s={sign_in.issue(id)}"
     return connections.shown(id, link=link)
 
 

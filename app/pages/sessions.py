@@ -17,6 +17,8 @@ from app.pages.guard import from_own_site
 from app.sdk import Malformed, Unverified, read_object, text_field
 
 COOKIE = "__Host-session"
+# Which installation's page asks.
+PAGE = "X-Installation"
 
 
 class NotAdmitted(Unverified):
@@ -66,10 +68,17 @@ def leave() -> Response:
 
 
 def current_visitor() -> Visitor:
-    """Who asks, kept in ``g.visitor``; the answer is in their language from here on. Raises `NotAdmitted`."""
-    visitor = tickets.visitor(*presented(), datetime.now(UTC))
+    """Who asks, kept in ``g.visitor``; the answer is in their language from here on. Raises `NotAdmitted`.
+
+    The cookie is for all shops of one platform's admin, so it counts only in a page of the visit's own installation:
+    else another shop could frame a page that it may frame, and have it act in this visit.
+    """
+    bearer, cookie = presented()
+    visitor = tickets.visitor(bearer, cookie, datetime.now(UTC))
     if visitor is None or not visitor.workspace:
         raise NotAdmitted("no_session")
+    if cookie and request.headers.get(PAGE) != visitor.installation:
+        raise NotAdmitted("other_installation")
     language.switch(visitor.language)
     g.visitor = visitor
     return visitor

@@ -19,6 +19,7 @@
 
   function headers() {
     const words = { "X-Stallholder": "1", "Accept-Language": document.documentElement.lang };
+    words["X-Installation"] = main.dataset.installation;
     words["X-Time-Zone"] = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
     return { ...words, ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}) };
   }

@@ -15,7 +15,7 @@ from tenants import Host, Tenant, hosting
 
 from app.core import tickets
 from app.core.database import reading, writing
-from app.core.models import TicketRow
+from app.core.models import InstallationRow, TicketRow
 from app.sdk import Person
 from tests.browser.internet import HOST, Internet, Lines, online
 from tests.pages.shop import JANA
@@ -48,6 +48,16 @@ class Market:
             self.customer = Customer(host, self.tenant, "A")
         self.jana = self.store(JANA)
 
+    @contextmanager
+    def settled_at(self, address: str) -> Iterator[None]:
+        """The shop is called at ``address`` while the block runs; else it is on loopback, which is nobody's admin."""
+        with self.host.app.app_context():
+            before = settle(self.customer.ids["upgates"], address)
+            try:
+                yield
+            finally:
+                settle(self.customer.ids["upgates"], before)
+
     def store(self, person: Person) -> str:
         """Put a person into the customer's directory; returns their id."""
         workspace = self.customer.workspace
@@ -64,7 +74,7 @@ class Market:
         """The page of an installation with a fresh ticket, as a signed opening would lead to it."""
         with self.host.app.app_context(), writing() as session:
             token = tickets.mint(session, installation, language, datetime.now(UTC))
-        return f"{HOST}/account/open/{connector}#t={token}"
+        return f"{HOST}/account/open/{connector}/{installation}#t={token}"
 
     def opening(self, connector: str, language: str = "en") -> str:
         """The address that an admin puts into its frame, fresh."""
@@ -84,6 +94,15 @@ class Market:
         [frame] = ours(page)
         frame.wait_for_selector("h1")
         return page, frame
+
+
+def settle(installation: str, address: str) -> str:
+    """Change where an installation is called; returns where that was."""
+    with writing() as session:
+        row = session.get(InstallationRow, installation)
+        assert row is not None
+        before, row.address = row.address, address
+        return before
 
 
 def ours(page: Page) -> list[Frame]:

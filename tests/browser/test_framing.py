@@ -77,7 +77,14 @@ BAD = {
     "an-embed-of-a-stranger": Parent(f"{EVIL}/", as_element("embed", "src")),
 }
 # Pages that belong into no frame, not even into that of an admin.
-ALONE = ("/account/", "/account/open/retailcrm", "/account/open/wazzup", "/healthz", "/static/stall.svg", "/nowhere")
+ALONE = (
+    "/account/",
+    "/account/open/retailcrm/x",
+    "/account/open/wazzup/x",
+    "/healthz",
+    "/static/stall.svg",
+    "/nowhere",
+)
 
 
 def put(market: Market, parent: Parent, url: str) -> str:
@@ -110,6 +117,14 @@ def test_nobody_else_shows_it_or_spends_its_ticket(market: Market, context: Brow
     assert market.unspent() == before
 
 
+def test_another_shop_of_the_platform_shows_it_neither(market: Market, context: BrowserContext) -> None:
+    with market.settled_at(f"{SHOP}/api/v2"):
+        url, before = market.opening("upgates"), market.unspent()
+        assert not shown(context.new_page(), market, GOOD["a-shop-on-a-numbered-server"][1], url)
+        assert market.unspent() == before
+        assert shown(context.new_page(), market, GOOD["the-shop"][1], url)
+
+
 @pytest.mark.parametrize("parent", [BAD["a-stranger"], GOOD["the-shop"][1]], ids=["a-stranger", "another-admin"])
 def test_a_person_is_shown_in_their_own_admin_alone(market: Market, context: BrowserContext, parent: Parent) -> None:
     assert not shown(context.new_page(), market, parent, market.opening("orlo"))
@@ -126,5 +141,5 @@ def test_a_careless_build_is_caught(
     market: Market, context: BrowserContext, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The control: with any origin among the ancestors the same browser shows our page to the same strangers."""
-    monkeypatch.setattr(Connector, "ancestors", lambda connector: ("https:", "https://*:*"))
+    monkeypatch.setattr(Connector, "ancestors", lambda connector, address="": ("https:", "https://*:*"))
     assert shown(context.new_page(), market, BAD[name], market.opening("upgates"))

@@ -34,9 +34,9 @@ READERS: tuple[dict[str, str], ...] = (
 )
 
 
-def spellings(ticket: str) -> tuple[str, ...]:
+def spellings(opening: str, ticket: str) -> tuple[str, ...]:
     """Addresses that carry a ticket where a server can read it, and where it cannot."""
-    opening, session = "/account/open/upgates", "/account/session"
+    session = "/account/session"
     return (
         f"{opening}?t={ticket}",
         f"{opening}?ticket={ticket}",
@@ -45,9 +45,9 @@ def spellings(ticket: str) -> tuple[str, ...]:
     )
 
 
-def scans(ticket: str, count: int) -> Iterator[Outgoing]:
+def scans(opening: str, ticket: str, count: int) -> Iterator[Outgoing]:
     """Requests of those who follow every link; a body makes no difference."""
-    ways = itertools.product(spellings(ticket), METHODS, READERS)
+    ways = itertools.product(spellings(opening, ticket), METHODS, READERS)
     for path, method, headers in itertools.islice(itertools.cycle(ways), count):
         yield Outgoing(method, path, headers, f'{{"ticket": "{ticket}"}}'.encode())
 
@@ -73,7 +73,7 @@ def burn(market: Market, context: BrowserContext) -> int:
     """Read a fresh ticket's address a thousand times; returns how many requests came."""
     url = market.opening("upgates")
     address, _, ticket = url.replace("?", "#").partition("#t=")
-    for outgoing in scans(ticket, SCANNED):
+    for outgoing in scans(address.removeprefix(HOST), ticket, SCANNED):
         assert ask(market.host.app, outgoing).status < 500
     before = len(market.internet.hits)
     page = context.new_page()
@@ -104,7 +104,6 @@ def test_a_build_that_spends_on_reading_is_caught(
 
     monkeypatch.setitem(market.host.app.before_request_funcs, None, [spend])
     before = market.unspent()
-    url = market.opening("upgates")
-    ticket = url.partition("#t=")[2]
-    ask(market.host.app, next(scans(ticket, 1)))
+    opening, _, ticket = market.opening("upgates").partition("#t=")
+    ask(market.host.app, next(scans(opening.removeprefix(HOST), ticket, 1)))
     assert market.unspent() == before

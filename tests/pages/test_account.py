@@ -23,8 +23,8 @@ from tests.pages.shop import JANA, ORLO, Crowd, add_installation, storing
 Enter = Callable[..., dict[str, str]]
 STATIC = Path(__file__).resolve().parents[2] / "app" / "static"
 TEMPLATES = Path(__file__).resolve().parents[2] / "app" / "templates" / "pages"
-PUBLIC = ["/account/", "/account/open/upgates", "/account/open/upgates/people/1", "/account/closed/upgates"]
-PUBLIC += ["/account/open/nobody"]
+PUBLIC = ["/account/", "/account/open/upgates/i1", "/account/open/upgates/i1/people/1", "/account/closed/upgates"]
+PUBLIC += ["/account/open/nobody/i1", "/account/open/upgates/i404"]
 PRIVATE = ["/account/overview", "/account/people?q=jana", "/account/people/1", "/account/people/2", "/account/welcome"]
 PRIVATE += ["/account/connections", "/account/connections/i1", "/account/connections/i9", "/account/connect/orlo"]
 PRIVATE += ["/account/join", "/account/settings", "/account/erase"]
@@ -95,7 +95,7 @@ def test_unknown_language_is_english(client: FlaskClient, asked: str) -> None:
 def test_shell_is_inert(app: Flask, client: FlaskClient, host: Services, mint: Callable[..., str]) -> None:
     mint()
     for _ in range(20):
-        response = client.get("/account/open/upgates")
+        response = client.get("/account/open/upgates/i1")
         assert response.status_code == 200
         assert "Set-Cookie" not in response.headers
     with storing(app) as session:
@@ -105,7 +105,7 @@ def test_shell_is_inert(app: Flask, client: FlaskClient, host: Services, mint: C
 
 
 def test_shell_runs_its_own_script_alone(client: FlaskClient) -> None:
-    response = client.get("/account/open/upgates")
+    response = client.get("/account/open/upgates/i1")
     policy = response.headers["Content-Security-Policy"]
     scripts = re.findall(r"<script[^>]*>", response.text)
     assert [re.search('/static/([^"]+)', script)[1] for script in scripts] == ["htmx.min.js", "account.js"]  # type: ignore[index]
@@ -117,7 +117,7 @@ def test_shell_runs_its_own_script_alone(client: FlaskClient) -> None:
 
 
 def test_unknown_connector(client: FlaskClient) -> None:
-    for path in ("/account/open/nobody", "/account/open/nobody/people", "/account/closed/nobody"):
+    for path in ("/account/open/nobody/i1", "/account/open/nobody/i1/people", "/account/closed/nobody"):
         response = client.get(path)
         assert response.status_code == 404
         assert "Not found." in response.text
@@ -127,11 +127,12 @@ def test_unknown_connector(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/account/open/upgates", "https://*.upgates.com"),
+        ("/account/open/upgates/i1", "https://*.upgates.com"),
+        ("/account/open/upgates/i404", "https://*.upgates.com"),
         ("/account/closed/upgates", "https://*.upgates.com"),
-        ("/account/open/upgates/people/1", "https://*.upgates.com"),
-        ("/account/open/orlo", ORLO),
-        ("/account/open/retailcrm", "'none'"),
+        ("/account/open/upgates/i1/people/1", "https://*.upgates.com"),
+        ("/account/open/orlo/i1", ORLO),
+        ("/account/open/retailcrm/i1", "'none'"),
         ("/account/", "'none'"),
         ("/account/overview", "'none'"),
         ("/account/people?q=jana", "'none'"),
@@ -144,10 +145,24 @@ def test_who_may_frame(client: FlaskClient, enter: Enter, path: str, expected: s
     assert ("X-Frame-Options" in response.headers) == (expected == "'none'")
 
 
+def test_a_shops_own_admin_alone_frames_its_pages(app: Flask, client: FlaskClient) -> None:
+    own = "https://shop.admin.s1.upgates.com"
+    add_installation(app, "i2", "w1", address=f"{own}/api/v2")
+    for id, address in (("i3", "https://upgates.com.evil.example/api/v2"), ("i4", "https://evilupgates.com/api/v2")):
+        add_installation(app, id, "w1", address=address)
+    assert framing(client.get("/account/open/upgates/i2")) == own
+    assert framing(client.get("/account/open/upgates/i2/settings")) == own
+    for elsewhere in ("i3", "i4", "i404"):
+        assert framing(client.get(f"/account/open/upgates/{elsewhere}")) == "https://*.upgates.com"
+    # Under another marketplace's name it is as good as unknown.
+    assert framing(client.get("/account/open/orlo/i2")) == ORLO
+    assert "not installed" in client.get("/account/open/orlo/i2").text
+
+
 def test_a_played_admin_frames_its_own_pages_and_no_others(client: FlaskClient, host: Services) -> None:
     host.stand_ins = {"upgates": "http://upgates.localhost:8003"}
-    assert framing(client.get("/account/open/upgates")) == "http://upgates.localhost:8003"
-    assert framing(client.get("/account/open/retailcrm")) == "'none'"
+    assert framing(client.get("/account/open/upgates/i1")) == "http://upgates.localhost:8003"
+    assert framing(client.get("/account/open/retailcrm/i1")) == "'none'"
     assert framing(client.get("/account/")) == "'none'"
 
 
@@ -218,7 +233,7 @@ def test_search(client: FlaskClient, enter: Enter) -> None:
     found = client.get("/account/people?q=jana", headers=bearer).text
     assert 'data-person="1"' in found
     assert "1 person found" in found
-    assert 'href="/account/open/upgates/people/1"' in found
+    assert 'href="/account/open/upgates/i1/people/1"' in found
     assert "Nobody found for “zz”" in client.get("/account/people?q=zz", headers=bearer).text
     for blank in ("", "?q=", "?q=+++"):
         assert "data-person" not in client.get(f"/account/people{blank}", headers=bearer).text

@@ -135,7 +135,7 @@ def test_folders_are_absolute_and_the_hosts_is_the_last(planted: Path, app: Flas
 def test_a_connector_cannot_alter_words_of_the_host(app: Flask, client: FlaskClient) -> None:
     assert said_in_russian(app, "Not found.") == ["Не найдено."]
     assert counted_in_russian(app) == "Найдено 5 человек"
-    assert "Не найдено." in client.get("/account/open/nowhere", headers=RUSSIAN).text
+    assert "Не найдено." in client.get("/account/open/nowhere/i1", headers=RUSSIAN).text
 
 
 def test_a_connector_cannot_alter_words_of_one_found_before(app: Flask) -> None:

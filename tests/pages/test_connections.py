@@ -213,7 +213,7 @@ def test_a_claimed_code_is_given_back_when_it_led_to_nothing(app: Flask, host: o
 
 def made_link(client: FlaskClient, bearer: dict[str, str], id: str = "i2") -> str:
     page = post(client, f"connections/{id}/link", bearer).text
-    return str(re.search(r'value="https://addon.example.com/account/open/wazzup#s=([^"]+)"', page)[1])  # type: ignore[index]
+    return str(re.search(r'value="https://addon.example.com/account/open/wazzup/[^#]+#s=([^"]+)"', page)[1])  # type: ignore[index]
 
 
 def enter_by(client: FlaskClient, link: str) -> Any:

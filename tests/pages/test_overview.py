@@ -234,4 +234,4 @@ def test_a_host_that_strips_fragments_is_given_the_ticket_in_the_query(
         work = Request(services, found, found.manifest.actions["open"], now)
         mine = InstallationsOf("upgates", services.ring, now).by_id("i1")
         url = work.page_url(session, Verified("upgates", "open", now), mine, "")
-    assert f"/account/open/upgates{mark}" in url
+    assert f"/account/open/upgates/i1{mark}" in url

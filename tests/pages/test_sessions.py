@@ -69,15 +69,30 @@ def test_bearer_admits(client: FlaskClient, enter: Enter) -> None:
 def test_cookie_admits_after_a_reload(app: Flask, client: FlaskClient, mint: Mint) -> None:
     cookie = exchange(client, mint()).headers["Set-Cookie"].partition(";")[0]
     fresh = app.test_client(use_cookies=False)
-    assert fresh.get("/account/overview", headers={"Cookie": cookie}).status_code == 200
-    assert fresh.get("/account/overview", headers={"Cookie": cookie + "x"}).status_code == 401
+    reloaded = {"Cookie": cookie, "X-Installation": "i1"}
+    assert fresh.get("/account/overview", headers=reloaded).status_code == 200
+    assert fresh.get("/account/overview", headers={**reloaded, "Cookie": cookie + "x"}).status_code == 401
+
+
+@pytest.mark.parametrize("page", ["i9", "", "i1,i9", None], ids=str)
+def test_cookie_counts_in_its_own_installations_page_only(
+    app: Flask, client: FlaskClient, mint: Mint, page: str | None
+) -> None:
+    """Two shops of one admin share the cookie: the other's page must neither show this visit nor act in it."""
+    cookie = exchange(client, mint()).headers["Set-Cookie"].partition(";")[0]
+    fresh = app.test_client(use_cookies=False)
+    framed = {**OWN, "Cookie": cookie, **({"X-Installation": page} if page is not None else {})}
+    assert fresh.get("/account/overview", headers=framed).status_code == 401
+    named = {"name": "Taken", "language": "", "time_zone": ""}
+    assert fresh.post("/account/settings", data=named, headers=framed).status_code == 401
+    assert fresh.post("/account/settings", data=named, headers={**framed, "X-Installation": "i1"}).status_code == 200
 
 
 def test_cookie_counts_from_our_own_page_only(app: Flask, client: FlaskClient, mint: Mint) -> None:
     cookie = exchange(client, mint()).headers["Set-Cookie"].partition(";")[0]
     fresh = app.test_client(use_cookies=False)
     for site in ("cross-site", "same-site", "none"):
-        headers = {"Cookie": cookie, "Sec-Fetch-Site": site}
+        headers = {"Cookie": cookie, "Sec-Fetch-Site": site, "X-Installation": "i1"}
         assert fresh.get("/account/people?q=jana", headers=headers).status_code == 401
 
 

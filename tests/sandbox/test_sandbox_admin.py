@@ -58,7 +58,7 @@ def test_an_admin_loads_its_own_files_and_frames_the_host(demo: Demo) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_only_its_own_admin_frames_a_connectors_pages(demo: Demo, name: str) -> None:
-    shell = requests.get(f"{demo.url}/account/open/{name}", timeout=10)
+    shell = requests.get(f"{demo.url}/account/closed/{name}", timeout=10)
     assert shell.headers["Content-Security-Policy"].endswith(f"frame-ancestors {demo.origin(name)}")
 
 
