@@ -70,7 +70,7 @@ SETTLED = """() => document.querySelector("h1") && !document.querySelector("[ari
 
 def inside(market: Market, connector: str = "upgates") -> dict[str, str]:
     """The addresses of a visitor's own pages, by name: one for each fragment that the host has."""
-    shell = f"{HOST}/account/open/{connector}"
+    shell = f"{HOST}/account/open/{connector}/{market.customer.ids[connector]}"
     values = {
         "/account/people/<id>": market.jana,
         "/account/connections/<id>": market.customer.ids["orlo"],
@@ -101,8 +101,8 @@ def outside(market: Market) -> Mapping[str, str]:
     return {
         "home": f"{HOST}/account/",
         "closed": f"{HOST}/account/closed/upgates",
-        "nothing": f"{HOST}/account/open/nobody",
-        "over": f"{HOST}/account/open/upgates#t=spent",
+        "nothing": f"{HOST}/account/open/nobody/x",
+        "over": f"{HOST}/account/open/upgates/{market.customer.ids['upgates']}#t=spent",
         "refused": f"{HOST}{card.path}0",
         "card": HOST + card.path,
         "consent": HOST + consent.path,
