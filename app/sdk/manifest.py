@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -197,11 +198,23 @@ class ManifestSchema(Schema):
     theme = fields.Nested(ThemeSchema)
 
 
+@cache
+def manifest_schema() -> Schema:
+    """The schema of a whole manifest; to build it takes longer than to load with it, so it is built once."""
+    return ManifestSchema(unknown=RAISE)
+
+
+@cache
+def refusal_schema() -> Schema:
+    """The schema of an action's own refusal."""
+    return RefusalSchema(unknown=EXCLUDE)
+
+
 def read_manifest(name: str, folder: Path) -> Manifest:
     """The manifest of the connector in ``folder``; raises `ManifestError`."""
     try:
         raw = tomllib.loads((folder / "connector.toml").read_text("utf-8"))
-        data = ManifestSchema(unknown=RAISE).load(raw)
+        data = manifest_schema().load(raw)
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"connector.toml cannot be read: {error}") from error
     except ValidationError as error:
@@ -243,7 +256,7 @@ def to_manifest(name: str, data: dict[str, Any]) -> Manifest:
 
 def to_action(name: str, table: dict[str, Any], general: dict[str, Any]) -> Action:
     """One action's table as an `Action`; its refusal overrides the general one key by key."""
-    own = RefusalSchema(unknown=EXCLUDE).load(table.get("refusal", {}))
+    own = refusal_schema().load(table.get("refusal", {}))
     settings = {key: value for key, value in table.items() if key not in ("refusal", "hook")}
     settings["methods"] = tuple(table["methods"])
     settings["reserve"] = tuple(table.get("reserve", ()))

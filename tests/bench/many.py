@@ -100,14 +100,14 @@ def compare(
     return {
         "figure": name,
         "ratio": round(statistics.median(after / before for before, after in pairs), 3),
-        "ours_ms": round(statistics.median(after for _, after in pairs) * scale, 2),
-        "bare_ms": round(statistics.median(before for before, _ in pairs) * scale, 2),
+        "many_ms": round(statistics.median(after for _, after in pairs) * scale, 2),
+        "few_ms": round(statistics.median(before for before, _ in pairs) * scale, 2),
         "rounds": rounds,
     }
 
 
 def measure() -> list[dict[str, Any]]:
-    """Both figures; ``bare`` is the host with the shipped connectors alone."""
+    """Both figures; ``few`` is the host with the shipped connectors alone."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         names = plant(Path(folder) / "plugins")
         few = prepared(Path(folder) / "few", stack, "", [])

@@ -1,6 +1,7 @@
 """``make bench``: what the host adds to the bare work, as ratios measured side by side in alternating rounds.
 
-``SEARCH=1`` and ``SYNC=1`` add the benches of those names, which take their time; ``ONLY=1`` leaves this one's out.
+``SEARCH=1``, ``SYNC=1`` and ``MANY=1`` add the benches of those names, which take their time; ``ONLY=1`` leaves this
+one's out.
 
 Each figure is the host's time divided by that of a hand-written Flask view which does the same work in the same
 process: verify the same proof, read or write the same kind of row with the same durability, answer the same shape.
@@ -164,7 +165,7 @@ def measure() -> list[dict[str, Any]]:
 def main() -> None:
     """Measure what was asked for, print the table and keep it."""
     results = [] if os.environ.get("ONLY") == "1" else measure()
-    for name in ("search", "sync"):
+    for name in ("search", "sync", "many"):
         if os.environ.get(name.upper()) == "1":
             results += importlib.import_module(name).measure()
     width = max((len(row["figure"]) for row in results), default=0)
