@@ -256,7 +256,7 @@ def to_manifest(name: str, data: dict[str, Any]) -> Manifest:
 
 def to_action(name: str, table: dict[str, Any], general: dict[str, Any]) -> Action:
     """One action's table as an `Action`; its refusal overrides the general one key by key."""
-    own = refusal_schema().load(table.get("refusal", {}))
+    own = refusal_schema().load(table["refusal"]) if "refusal" in table else {}
     settings = {key: value for key, value in table.items() if key not in ("refusal", "hook")}
     settings["methods"] = tuple(table["methods"])
     settings["reserve"] = tuple(table.get("reserve", ()))
