@@ -29,8 +29,8 @@ test: $(VENV)/.tested ## install what the tests need and run them all
 	@sh tests/setup.sh
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-bench: $(VENV)/.tested ## ratios measured side by side; QUICK=1 ends within two minutes; SEARCH=1, SYNC=1, MANY=1 add theirs
-	@QUICK=$(QUICK) SEARCH=$(SEARCH) SYNC=$(SYNC) MANY=$(MANY) ONLY=$(ONLY) $(BIN)/python tests/bench/run.py
+bench: $(VENV)/.tested ## ratios measured side by side; QUICK=1 ends within two minutes; SEARCH, SYNC, MANY, KEYSTROKES, PAINT=1 add theirs
+	@QUICK=$(QUICK) SEARCH=$(SEARCH) SYNC=$(SYNC) MANY=$(MANY) KEYSTROKES=$(KEYSTROKES) PAINT=$(PAINT) ONLY=$(ONLY) $(BIN)/python tests/bench/run.py
 
 soak: $(VENV)/.tested ## the long runs
 	@sh tests/setup.sh

@@ -105,6 +105,7 @@ def measure() -> list[dict[str, Any]]:
         typist = Typist(url, bearer)
         alone, bare, crowded = [], [], []
         typist.type()
+        assert "Nov" in typist.session.get(f"{url}/account/people?q=nov", timeout=30).text
         for _ in range(ROUNDS):
             alone += typist.type()
             bare += [typist.ask("/healthz") for _ in keystrokes()]

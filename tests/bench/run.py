@@ -165,7 +165,7 @@ def measure() -> list[dict[str, Any]]:
 def main() -> None:
     """Measure what was asked for, print the table and keep it."""
     results = [] if os.environ.get("ONLY") == "1" else measure()
-    for name in ("search", "sync", "many"):
+    for name in ("search", "sync", "many", "keystrokes", "paint"):
         if os.environ.get(name.upper()) == "1":
             results += importlib.import_module(name).measure()
     width = max((len(row["figure"]) for row in results), default=0)
