@@ -26,7 +26,9 @@ NOW = datetime(2026, 5, 1, 10, tzinfo=UTC)
 SHOW = """async paths => {
   const faults = [], place = document.body.appendChild(document.createElement("div"));
   const safe = ["https:", "http:", "mailto:", "tel:"];
-  const ask = path => fetch(path, {headers: {"X-Stallholder": "1", "HX-Request": "true"}});
+  const installation = document.getElementById("main").dataset.installation;
+  const headers = {"X-Stallholder": "1", "X-Installation": installation, "HX-Request": "true"};
+  const ask = path => fetch(path, {headers});
   const ahead = paths.slice(0, 4).map(ask);
   for (const [number, path] of paths.entries()) {
     const answer = await ahead.shift();

@@ -59,7 +59,7 @@ def visit(market: Market, profile: BrowserContext) -> list[str]:
     find(frame, JANA.name)
     reload(frame)
     frame.get_by_role("heading", name=JANA.name).wait_for()  # each page has an address of its own
-    frame.get_by_role("link", name="People", exact=True).click()
+    frame.get_by_role("navigation").get_by_role("link", name="People").click()
     find(frame, JANA.name)
     page.close()
     sent = [hit.headers.get("Cookie", "") for hit in market.internet.to_host(before)]
