@@ -11,6 +11,7 @@ from marshmallow import Schema, fields, validate
 LEVELS = ("bronze", "silver", "gold")
 SCHEMES: Mapping[str, str] = {
     "hmac-sha256": "HMAC-SHA256 under a shared secret",
+    "hmac-sha1": "HMAC-SHA1 under a shared secret",
     "rsa-sha256": "RSA signature (PKCS #1 v1.5, SHA-256) by the platform's key",
     "ecdsa-sha256": "ECDSA signature (SHA-256) by the platform's key",
     "jwt-hs256": "JSON Web Token, HS256 under a shared secret",

@@ -23,6 +23,8 @@ PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
 
 SHORTEST_SIGNATURE, LONGEST_SIGNATURE = 8, 1024  # bytes: the smallest DER pair, RSA with 8192 bits
 SMALLEST_RSA, LARGEST_RSA, SMALLEST_CURVE = 2048, 8192, 256  # bits
+# An HMAC holds with SHA-1, too: what breaks SHA-1 are collisions, and nobody who lacks the key can look for one.
+HEX_DIGITS = {"sha256": 64, "sha1": 40}
 
 
 def hmac_hex(key: str, message: bytes) -> str:
@@ -30,28 +32,28 @@ def hmac_hex(key: str, message: bytes) -> str:
     return hmac.digest(_key_bytes(key), message, "sha256").hex()
 
 
-def check_hmac_hex(given: str, message: bytes, secrets: Sequence[str]) -> bytes:
-    """Check a lower-case hex HMAC-SHA256 against every secret and return its 32 bytes.
+def check_hmac_hex(given: str, message: bytes, secrets: Sequence[str], hash: str = "sha256") -> bytes:
+    """Check a lower-case hex HMAC against every secret and return its bytes; ``hash`` is ``sha256`` or ``sha1``.
 
     An empty secret is never accepted. Raises `Unverified`: ``bad_signature_form``, ``no_secret`` or
     ``signature_mismatch``.
     """
-    if not isinstance(given, str) or re.fullmatch("[0-9a-f]{64}", given) is None:
+    if not isinstance(given, str) or re.fullmatch(f"[0-9a-f]{{{HEX_DIGITS[hash]}}}", given) is None:
         raise Unverified("bad_signature_form")
     keys = [_key_bytes(secret) for secret in secrets if secret]
     if not keys:
         raise Unverified("no_secret")
     tag = bytes.fromhex(given)
-    if not hmac_matches(tag, message, keys):
+    if not hmac_matches(tag, message, keys, hash):
         raise Unverified("signature_mismatch")
     return tag
 
 
-def hmac_matches(tag: bytes, message: bytes, keys: Sequence[bytes]) -> bool:
-    """Whether ``tag`` is the whole HMAC-SHA256 of ``message`` under one of ``keys``."""
+def hmac_matches(tag: bytes, message: bytes, keys: Sequence[bytes], hash: str = "sha256") -> bool:
+    """Whether ``tag`` is the whole HMAC of ``message`` under one of ``keys``."""
     matches = 0
     for key in keys:  # all of them: the time must not tell which one matched
-        matches += hmac.compare_digest(hmac.digest(key, message, "sha256"), tag)
+        matches += hmac.compare_digest(hmac.digest(key, message, hash), tag)
     return matches > 0
 
 
