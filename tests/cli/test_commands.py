@@ -77,7 +77,7 @@ def test_doctor_names_databases_that_are_behind(tmp_path: Path) -> None:
 def test_connectors_are_listed_and_their_cabinets_filled_in(stage: Stage) -> None:
     listed = json.loads(stage.cli("connectors", "list", "--json").stdout)
     assert {row["name"]: row["state"] for row in listed} == {
-        **dict.fromkeys(("orlo", "retailcrm", "upgates", "wazzup"), "serving"),
+        **dict.fromkeys(("orlo", "retailcrm", "shoptet", "upgates", "wazzup"), "serving"),
         "example": "not configured",
     }
     sheet = json.loads(stage.cli("connectors", "show", "upgates", "--json").stdout)

@@ -67,7 +67,7 @@ def test_the_sheets_are_text_markdown_and_json() -> None:
     assert [weakness["rule"] for weakness in data["weaknesses"]] == ["told_of_leaving"]
 
 
-@pytest.mark.parametrize("connector", ["retailcrm", "wazzup", "upgates", "orlo", "example"])
+@pytest.mark.parametrize("connector", ["retailcrm", "wazzup", "upgates", "orlo", "shoptet", "example"])
 def test_every_sheet_names_what_is_signed_and_what_is_not(connector: str) -> None:
     data = json.loads(run("show", connector, "--json").stdout)["data"]
     for action in data["actions"].values():

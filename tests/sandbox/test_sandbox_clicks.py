@@ -16,12 +16,15 @@ from app.sandbox import clicks
 from app.sdk.scenarios import offered
 from app.sdk.simulation import Entry, Scenario
 
-NAMES = ("orlo", "retailcrm", "upgates", "wazzup")
+NAMES = ("orlo", "retailcrm", "shoptet", "upgates", "wazzup")
 # What takes a connection away is played by tests of its own.
 LEAVING = {"uninstall", "reinstall", "revoke", "disconnect", "block", "unblock", "neighbour"}
 REASONS = {
     ("orlo", "late"): "expired",
     ("orlo", "forged"): "unverified",
+    ("shoptet", "install"): "unverified",
+    ("shoptet", "late"): "expired",
+    ("shoptet", "forged"): "unverified",
     ("upgates", "late"): "expired",
     ("upgates", "forged"): "unverified",
     ("retailcrm", "install"): "unverified",

@@ -347,3 +347,14 @@ def test_a_signature_check_only_ever_refuses(given_text: str, message: bytes) ->
 def test_a_bearer_header_only_ever_refuses(header: str) -> None:
     with pytest.raises(Refused):
         bearer_token(header)
+
+
+def test_an_hmac_sha1_is_checked_as_strictly() -> None:
+    """RFC 2202, test case 2."""
+    tag = "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"
+    message = b"what do ya want for nothing?"
+    assert check_hmac_hex(tag, message, ["other", "Jefe"], hash="sha1") == bytes.fromhex(tag)
+    assert reason_of(check_hmac_hex, tag, message, ["Jefe"]) == "bad_signature_form"
+    assert reason_of(check_hmac_hex, hmac_hex("Jefe", message), message, ["Jefe"], "sha1") == "bad_signature_form"
+    assert reason_of(check_hmac_hex, tag, message + b" ", ["Jefe"], "sha1") == "signature_mismatch"
+    assert reason_of(check_hmac_hex, tag, message, [""], "sha1") == "no_secret"

@@ -31,7 +31,7 @@ from app.core.sources import discover
 from app.kit.host import toml
 from app.sdk.simulation import Call, Reply, serving
 
-NAMES = ("retailcrm", "wazzup", "upgates", "orlo")
+NAMES = ("retailcrm", "wazzup", "upgates", "orlo", "shoptet")
 _KEYS: dict[str, Any] = {}
 
 
