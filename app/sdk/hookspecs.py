@@ -155,8 +155,9 @@ def subscribe(installation: Installation, settings: Settings, outbound: Outbound
 
     Called by the worker after each activation and once a day, never inside an install. The link secrets are live
     before the call; the former ones live on until it succeeded, and a while longer. It may have been cut short before:
-    look at what the platform has of ours, mend that, and create only what is missing. Returns facts to store. Raises
-    `Stopped`, `Later` and `UpstreamFailed`.
+    look at what the platform has of ours, mend that, and create only what is missing. Where the platform signs its
+    calls, do without link secrets and without the manifest's ``[subscription]``. Returns facts to store, in the clear:
+    a key that is to be kept sealed is fetched in ``install``. Raises `Stopped`, `Later` and `UpstreamFailed`.
     """
 
 
