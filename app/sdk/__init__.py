@@ -15,6 +15,7 @@ from .errors import (
     UpstreamFailed,
 )
 from .hookspecs import Settings, hookimpl
+from .jwt import Token, check_jwt
 from .people import Changes, Delivery, Hit, Message, Order, Person
 from .php_query import build_php_query, parse_php_query
 from .ports import Directory, Documents, Installations, Links, Outbound, Response
@@ -87,6 +88,7 @@ __all__ = [
     "Settings",
     "State",
     "Stopped",
+    "Token",
     "Unknown",
     "Unverified",
     "UpstreamFailed",
@@ -94,6 +96,7 @@ __all__ = [
     "bearer_token",
     "build_php_query",
     "check_hmac_hex",
+    "check_jwt",
     "check_signature",
     "check_window",
     "hmac_hex",

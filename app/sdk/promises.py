@@ -29,8 +29,9 @@ class Proof:
 
     ``fields`` carry the proof, ``signed`` is what it covers and ``unsigned`` what else a request brings. A field is
     named by its place: ``token`` in the query or the body, ``register.token`` inside an object (also one that a form's
-    field holds as JSON), ``header.authorization``, ``path.key``; ``query`` and ``body`` mean the whole. A request
-    counts from ``future`` seconds before the moment in the signed field ``time`` until ``past`` seconds after it.
+    field holds as JSON), ``header.authorization``, ``path.key``; ``query`` and ``body`` mean the whole. A JSON Web
+    Token signs itself, and ``time`` may be one of its claims: ``token.iat``. A request counts from ``future`` seconds
+    before the moment in the signed field ``time`` until ``past`` seconds after it.
     """
 
     scheme: str

@@ -153,7 +153,7 @@ class Simulator:
         return None
 
     def connected(self, installation: Mapping[str, str]) -> None:
-        """Take what ``installations add`` printed."""
+        """Take what ``installations add`` printed; the kit also hands over link secrets, by their purpose."""
 
     def answer(self, call: Call) -> Reply:
         """Answer a call of the host as the platform would."""

@@ -95,14 +95,15 @@ def each_unsigned(subject: Subject) -> Iterable[tuple[str, str]]:
 
 
 def each_named_tenant(subject: Subject) -> Iterable[tuple[str, str]]:
-    """A case for every proof field, but for a single secret, which names the customer by itself."""
-    found = ((name, proof) for name, proof in proofs(subject) if proof.scheme != "redeemed")
-    return [
-        (name, part)
-        for name, proof in found
-        if proof.scheme not in SHOWN or len(proof.fields) > 1
-        for part in proof.fields
-    ]
+    """A case for every proof field, but for one that names the customer by itself: with another's it is another's."""
+    return [(name, part) for name, proof in proofs(subject) if not is_whole(proof) for part in proof.fields]
+
+
+def is_whole(proof: Proof) -> bool:
+    """Whether the one field that carries the proof says all: a single secret, a code, or a token with its claims."""
+    if proof.scheme in SHOWN:
+        return len(proof.fields) == 1
+    return proof.scheme == "redeemed" or set(proof.signed) <= set(proof.fields)
 
 
 def each_hook(*hooks: str) -> Over:

@@ -64,6 +64,7 @@ future = 60                              # seconds before it
 
 A field is named by its place: `token` in the query or the body, `order.id` inside an object (also one that a form's
 field holds as JSON), `header.authorization`, `path.key` for the key in the address; `query` and `body` mean the whole.
+A JSON Web Token, which `check_jwt` checks, stands in `fields` and in `signed`, and `time` is a claim: `token.iat`.
 
 | scheme | is |
 | --- | --- |
@@ -74,7 +75,10 @@ SIMULATOR = """
 One method for every action that returns the genuine signed request, made of `keys` and of `clock` each time anew. Three
 lists tell the kit whose keys are whose: `customer` (they belong to one customer), `signing` (requests are signed with
 them) and `renewed` (the platform makes them anew for each connection). Customers of a platform that share a state,
-say one API for all, are made by `beside`.
+say one API for all, are made by `beside`. Link secrets that no install reserves, an address's `key` and what a
+`[subscription]` reserves, come in through `connected`, by their names: the kit hands them out, as `subscribe` would.
+What a request leads to is the action in its address; a platform's own names, such as `auth` or `load`, are as good as
+ours once `hook` says what they are.
 
 ## Where a platform is weaker
 

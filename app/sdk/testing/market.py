@@ -171,11 +171,14 @@ class Market:
         return next((action for action in self.manifest.actions.values() if action.hook == "install"), None)
 
     def hand_out(self, side: Simulator) -> None:
-        """Where an address carries a key that no install reserves, the operator pastes it."""
+        """Hand over link secrets that no install reserves: those of a subscription, or of an address to be pasted."""
         install = self.installing()
-        reserved = install.reserve if install else ()
-        if "path" not in reserved and any(action.keyed for action in self.manifest.actions.values()):
-            side.connected({"key": self.host.link(self.ids[id(side)], "path")})
+        wanted = dict.fromkeys(self.manifest.subscription)
+        if any(action.keyed for action in self.manifest.actions.values()):
+            wanted["path"] = None
+        for purpose in wanted.keys() - set(install.reserve if install else ()):
+            name = "key" if purpose == "path" else purpose
+            side.connected({name: self.host.link(self.ids[id(side)], purpose)})
 
     def be_found(self, side: Simulator) -> None:
         """Where the platform searches, it finds somebody: a click on a hit opens a person that there is."""

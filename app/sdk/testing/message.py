@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,23 @@ def parts(outgoing: Outgoing) -> dict[str, Any]:
     found |= {HEADER + name.lower(): value for name, value in outgoing.headers.items() if name.lower() not in ORDINARY}
     found |= dict(parse_qsl(query, keep_blank_values=True))
     return found | dict(flat(body_fields(outgoing)))
+
+
+def told_in(outgoing: Outgoing, name: str) -> Any:
+    """The value of a part; of a JSON Web Token also that of one of its claims, as ``token.iat``. Empty for none."""
+    found = parts(outgoing)
+    outer, _, claim = name.rpartition(".")
+    return found.get(name, claims_of(str(found.get(outer, ""))).get(claim, ""))
+
+
+def claims_of(token: str) -> Mapping[str, Any]:
+    """What a JSON Web Token claims, its signature unchecked; nothing where it is none."""
+    pieces = token.split(".")
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(pieces[1] + "=" * (-len(pieces[1]) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
 
 
 def action_of(outgoing: Outgoing) -> str:

@@ -10,7 +10,7 @@ from ...simulation import Outgoing
 from ..case import Case, proofs
 from ..findings import Broken, Weaker, told
 from ..market import SECOND, Market
-from ..message import BODY, KEY, QUERY, changed, parts
+from ..message import BODY, KEY, QUERY, changed, parts, told_in
 from .forged import refused
 
 YEAR = timedelta(days=366)
@@ -87,7 +87,7 @@ def edge(market: Market, case: Case, time: str, past: int) -> tuple[Outgoing, da
 
 def moment_of(outgoing: Outgoing, name: str) -> datetime:
     """The moment that a field tells, in Unix seconds or as ISO 8601."""
-    text = str(parts(outgoing).get(name, ""))
+    text = str(told_in(outgoing, name))
     for read in (unix_time, iso_time):
         try:
             return read(text).astimezone(UTC)
