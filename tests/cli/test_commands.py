@@ -78,6 +78,7 @@ def test_connectors_are_listed_and_their_cabinets_filled_in(stage: Stage) -> Non
     listed = json.loads(stage.cli("connectors", "list", "--json").stdout)
     assert {row["name"]: row["state"] for row in listed} == {
         **dict.fromkeys(("orlo", "retailcrm", "shoptet", "upgates", "wazzup"), "serving"),
+        "bigcommerce": "not configured",
         "example": "not configured",
     }
     sheet = json.loads(stage.cli("connectors", "show", "upgates", "--json").stdout)

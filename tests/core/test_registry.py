@@ -156,7 +156,7 @@ def test_a_folder_of_the_operators_is_searched(tmp_path: Path) -> None:
     (tmp_path / "two" / "_drafts").mkdir()
     (tmp_path / "two" / "notes.txt").write_text("no connector")
     found = load(discover(f"{tmp_path}/one:{tmp_path}/two:{tmp_path}/nowhere"))
-    assert {connector.name for connector in found} == {*NAMES, "example", "fairground", "market_hall"}
+    assert {connector.name for connector in found} == {*NAMES, "bigcommerce", "example", "fairground", "market_hall"}
     assert known(found, "fairground").serving
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from app.sdk.testing import ConnectorContract
 
 
+class TestBigcommerce(ConnectorContract):
+    connector = "bigcommerce"
+
+
 class TestExample(ConnectorContract):
     connector = "example"
 

@@ -16,7 +16,7 @@ from app.sdk.manifest import Action, Manifest, RefusalShape
 from app.sdk.promises import Proof, Weakness
 from app.sdk.simulation import Outgoing, Scenario
 
-NAMES = ("orlo", "retailcrm", "shoptet", "upgates", "wazzup")
+NAMES = ("bigcommerce", "orlo", "retailcrm", "shoptet", "upgates", "wazzup")
 SENT = Outgoing("GET", "/x/open?id=1&sig=ab", {"Accept": "text/html"})
 
 
