@@ -16,10 +16,12 @@ from app.sandbox import clicks
 from app.sdk.scenarios import offered
 from app.sdk.simulation import Entry, Scenario
 
-NAMES = ("orlo", "retailcrm", "shoptet", "upgates", "wazzup")
+NAMES = ("bigcommerce", "orlo", "retailcrm", "shoptet", "upgates", "wazzup")
 # What takes a connection away is played by tests of its own.
 LEAVING = {"uninstall", "reinstall", "revoke", "disconnect", "block", "unblock", "neighbour"}
 REASONS = {
+    ("bigcommerce", "late"): "expired",
+    ("bigcommerce", "forged"): "unverified",
     ("orlo", "late"): "expired",
     ("orlo", "forged"): "unverified",
     ("shoptet", "install"): "unverified",
