@@ -52,6 +52,7 @@ OVERFLOWS = """() => {
     const tall = element.scrollHeight > 4 * parseFloat(style.fontSize);
     if (words && tall && box.width < 40) found.push(`squeezed: ${name(element)}`);
     if (box.width <= 1 || box.height <= 1 || !element.checkVisibility({visibilityProperty: true})) continue;
+    if (words && box.top + scrollY + parseFloat(style.paddingTop) < 4) found.push(`at the very top: ${name(element)}`);
     if ((box.right > wide + 1 || box.left < -1) && !scrolls(element.parentElement)) found.push(`out: ${name(element)}`);
     const hides = /(hidden|clip)/.test(style.overflowX) && style.textOverflow !== "ellipsis";
     if (hides && element.scrollWidth > element.clientWidth + 1) found.push(`cut: ${name(element)}`);

@@ -54,7 +54,7 @@ def reader(chromium: Browser, market: Market, language: str, connector: str = "u
 def all_pages(market: Market, long: str) -> Pages:
     """Every page of a visit and every page that stands alone."""
     own = inside(market)
-    return {**own, "people-id-long": own["people-id"].replace(market.jana, long), **outside(market)}
+    return {**own, "people-id-long": own["people-id"].removesuffix(market.jana) + long, **outside(market)}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
