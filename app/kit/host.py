@@ -40,11 +40,12 @@ from app.kit.ledger import rows
 from app.kit.wire import answered, environ_of
 from app.sdk import Answer, Claims, Person
 from app.sdk.simulation import Outgoing
+from app.sdk.testing.case import CALLED
 from app.sdk.testing.host import Got, Subject
 
 # Nobody waits for a platform that hangs longer than it takes to see that the host does not.
 LONGEST_DEADLINE = 1.0
-HOOKS = ("install", "open", "search", "uninstall", "webhook", "probe", "pull", "lookup", "push")
+HOOKS = ("install", "open", "search", "uninstall", "webhook", *CALLED)
 
 
 class NoConnector(LookupError):
@@ -114,12 +115,14 @@ class Served:
 
     def call(self, hook: str, installation: str, **arguments: Any) -> Any:
         outbound, now = self.services.outgate.within(LONGEST_DEADLINE), self.services.clock()
+        reserved = self.connector.manifest.subscription if self.connector.manifest else ()
+        tokens = {purpose: new_token() for purpose in reserved}
         ports = {
             "settings": self.connector.settings,
             "outbound": outbound,
             "documents": DocumentStore(outbound, now),
             "installations": InstallationsOf(self.connector.name, self.services.ring, now),
-            "links": LinksOf(self.services.public_url, self.connector.name, {}),
+            "links": LinksOf(self.services.public_url, self.connector.name, tokens),
             "now": now,
         }
         with self.app.app_context():

@@ -88,7 +88,7 @@ def look_then_mark(token: str, now: datetime) -> Admission:
         visit = SessionRow(bearer=digest("bearer", bearer), cookie=digest("cookie", cookie), language="")
         visit.installation_id, visit.created_at, visit.seen_at = installation.id, now, now
         session.add(visit)
-        return Admission(bearer, cookie, tickets.to_visitor(installation, ""))
+        return Admission(bearer, cookie, tickets.to_visitor(installation, ""), first=True)
 
 
 def test_an_exchange_of_two_steps_is_noticed(either: Callable[..., Host], monkeypatch: pytest.MonkeyPatch) -> None:

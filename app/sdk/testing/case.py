@@ -10,6 +10,8 @@ from ..promises import LEVELS, SHOWN, Proof
 from .host import Subject
 from .market import Market
 
+# The hooks that the host calls by itself.
+CALLED = ("probe", "pull", "reread", "lookup", "subscribe", "push")
 Over = Callable[[Subject], Iterable[tuple[str, str]]]
 
 
@@ -117,4 +119,4 @@ def each_hook(*hooks: str) -> Over:
 
 def each_call(subject: Subject) -> Iterable[tuple[str, str]]:
     """A case for every hook that the host calls by itself."""
-    return [("", hook) for hook in ("probe", "pull", "lookup", "push") if hook in subject.hooks]
+    return [("", hook) for hook in CALLED if hook in subject.hooks]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from ...errors import Refused
+from ...people import Changes
 from ...simulation import Reply
 from ..case import Case, served
 from ..findings import Broken, told
@@ -34,7 +35,8 @@ LIES: dict[str, Reply] = {
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "pull": {"cursor": ""},
     "lookup": {"query": "novak"},
-    "push": {"people": [SOMEBODY]},
+    "push": {"changes": Changes([SOMEBODY], orders=[(SOMEBODY, order) for order in SOMEBODY.orders]), "memo": ""},
+    "reread": {"people": [SOMEBODY.external_id], "orders": [order.number for order in SOMEBODY.orders]},
 }
 
 

@@ -89,7 +89,7 @@ GOLD = (
         "called",
         "gold",
         "A hook that the host calls bears every wrong answer.",
-        "`probe`, `pull`, `lookup` and `push` with the same wrong answers: a value or a refusal, nothing else.",
+        "`probe`, `pull`, `reread`, `lookup`, `subscribe` and `push` with the same wrong answers: a value or refusal.",
         "Raise `UpstreamFailed`, `Later` or `Stopped`; say `UNSURE` on anything but a clear word.",
         "CWE-248",
         each_call,
