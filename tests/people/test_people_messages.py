@@ -149,13 +149,13 @@ def test_edits_and_deletions_hold(mine: PeopleDirectory, chat: Callable[..., Non
 
 
 def test_nothing_is_readable_at_rest(mine: PeopleDirectory, chat: Callable[..., None]) -> None:
-    chat(written(text="Confidential words", author="Irina"))
+    chat(written("the-message-itself", text="Confidential words", author="Irina"))
     with reading() as session:
         rows = [*session.execute(select(*MessageRow.__table__.columns))]
         rows += session.execute(select(*MessageContactRow.__table__.columns))
     kept = repr(rows)
     assert len(rows) > 2
-    for told in ("Confidential", PHONE[1:], "Irina", "m1"):
+    for told in ("Confidential", PHONE[1:], "Irina", "the-message-itself"):
         assert told not in kept
     # The control: the row's own columns would be seen.
     assert "chat1" in kept

@@ -60,7 +60,7 @@ def configured(tables: dict[str, Any]) -> Connector:
 
 def test_demo_mode_plays_the_real_marketplaces_alone(tmp_path: Path) -> None:
     sandbox.prepare(tmp_path, "http://127.0.0.1:8000")
-    assert set(sandbox.homes(tmp_path)) == set(NAMES)
+    assert set(sandbox.homes(tmp_path)) == {*NAMES, "bigcommerce"}
 
 
 # What it shows
