@@ -205,6 +205,15 @@ def test_it_is_written_once_and_never_over_anything(tmp_path: Path) -> None:
     assert (into / "README.md").read_text() == "mine"
 
 
+def test_a_title_may_hold_the_templates_own_word(tmp_path: Path) -> None:
+    assert new("fair", "--proof=hmac-body", "--title=My Bazaar", f"--into={tmp_path / 'a'}").exit_code == 0
+    written = [file.read_text() for file in (tmp_path / "a").rglob("*.py")]
+    written += [file.read_text() for file in (tmp_path / "a").rglob("*.toml")]
+    assert not [text for text in written if "My My" in text]
+    assert any('title = "My Bazaar"' in text for text in written)
+    assert any("X-My-Bazaar-" in text for text in written)
+
+
 def test_what_is_not_said_is_not_guessed_where_it_matters(tmp_path: Path) -> None:
     """A script that does not name the proof is told; the rest has defaults."""
     assert "say --proof: hmac-body" in new("fair", f"--into={tmp_path / 'a'}").output

@@ -112,20 +112,21 @@ def worded(wish: Wish, text: str) -> str:
     word = re.sub("[^A-Za-z0-9]+", "-", wish.title).strip("-") or wish.name
     spoken = ", ".join(f'"{language}"' for language in wish.languages)
     told = wish.title.replace("\\", "").replace('"', "")
-    for old, new in (
-        ("X-Bazaar-", f"X-{word}-"),
-        ("x-bazaar-", f"x-{word.lower()}-"),
-        ("bazaar\\.example", f"{wish.name.replace('_', '-')}\\.example"),
-        ("bazaar.example", f"{wish.name.replace('_', '-')}.example"),
-        (": an invented marketplace, the template for a connector of yours.", ", a marketplace."),
-        ('"example"', f'"{wish.name}"'),
-        ('LANGUAGES = ("en", "cs", "sk", "ru", "es")', f"LANGUAGES = ({spoken}{',' * (len(wish.languages) == 1)})"),
-        ('"one of en, cs, sk, ru, es"', "one of ours"),
-        ("README.md", "PROTOCOL.md"),
-        ("Bazaar", told),
-    ):
-        text = text.replace(old, new)
-    return text
+    words = {
+        "X-Bazaar-": f"X-{word}-",
+        "x-bazaar-": f"x-{word.lower()}-",
+        "bazaar\\.example": f"{wish.name.replace('_', '-')}\\.example",
+        "bazaar.example": f"{wish.name.replace('_', '-')}.example",
+        ": an invented marketplace, the template for a connector of yours.": ", a marketplace.",
+        '"example"': f'"{wish.name}"',
+        'LANGUAGES = ("en", "cs", "sk", "ru", "es")': f"LANGUAGES = ({spoken}{',' * (len(wish.languages) == 1)})",
+        '"one of en, cs, sk, ru, es"': "one of ours",
+        "README.md": "PROTOCOL.md",
+        "Bazaar": told,
+    }
+    # All at once, and not in the manifest's title: a marketplace's own name may hold a word of the template.
+    places = "|".join(["(?m:^title = .*$)", *map(re.escape, words)])
+    return re.sub(places, lambda found: words.get(found[0], found[0]), text)
 
 
 def project_of(wish: Wish) -> dict[str, str]:
