@@ -26,7 +26,7 @@ from app.people.directory import shown_sources
 from app.people.handover import Plan
 from app.people.models import PersonRow, PushedRow
 from app.people.sync_state import FIRST, LIVE, PUSH, STOPPED, SyncRow
-from app.people.turns import INSERTS, Overtaken, Turn
+from app.people.turns import INSERTS, Turn
 from app.sdk import Batch, Changes
 
 log = structlog.get_logger()
@@ -49,24 +49,7 @@ class Pushing:
 
     def step(self, run: Run, now: datetime) -> bool:
         """Push one batch; a failure is stored instead, and the batch comes again."""
-        turn = turns.begin(run, now)
-        if turn is None:
-            return False
-        try:
-            if turn.row.login != (login := login_of(run.subject)):
-                begin_anew(turn, login)
-                return True
-            sweeping = not turn.row.cursor.startswith(SWEPT) or sweep_due(turn.row, now)
-            ids = batch_of(turn, sweeping=sweeping)
-            with reading() as session:
-                found = handover.plan(session, turn, ids.keys())
-            memo = push(turn, found.changes())
-            return note(turn, found, ids, memo, sweeping=sweeping, now=now)
-        except Overtaken:
-            log.info("sync.overtaken", kind=PUSH, installation=run.subject)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is stored with what follows from it
-            turns.failed(turn, error, now)
-        return False
+        return turns.take(run, now, lambda turn: one_step(turn, now))
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
         """See `Kind.over`."""
@@ -75,6 +58,19 @@ class Pushing:
     def lost(self, run: Run, now: datetime) -> None:
         """See `Kind.lost`."""
         turns.lost(run, now)
+
+
+def one_step(turn: Turn, now: datetime) -> bool:
+    """Push one batch; true when another follows."""
+    if turn.row.login != (login := login_of(turn.installation.id)):
+        begin_anew(turn, login)
+        return True
+    sweeping = not turn.row.cursor.startswith(SWEPT) or sweep_due(turn.row, now)
+    ids = batch_of(turn, sweeping=sweeping)
+    with reading() as session:
+        found = handover.plan(session, turn, ids.keys())
+    memo = push(turn, found.changes())
+    return note(turn, found, ids, memo, sweeping=sweeping, now=now)
 
 
 def mark(session: Session, workspace_id: str, source: str, batch: Batch) -> None:

@@ -22,7 +22,7 @@ from app.jobs.kinds import Run
 from app.people import hints, mirror, pushing, turns
 from app.people.models import OrderRow, PersonRow
 from app.people.sync_state import LIVE, REREAD
-from app.people.turns import Overtaken, Turn, WrongResult
+from app.people.turns import Turn, WrongResult
 from app.sdk import Batch
 
 log = structlog.get_logger()
@@ -56,20 +56,7 @@ class Rereading:
 
     def step(self, run: Run, now: datetime) -> bool:
         """Read one batch again; a failure is stored instead."""
-        turn = turns.begin(run, now)
-        if turn is None:
-            return False
-        try:
-            if named := hints.waiting(run.subject):
-                reread(turn, named.people, named.orders, walk_of(turn))
-                hints.forget(run.subject, named.digest)
-                return True
-            return walk(turn, now)
-        except Overtaken:
-            log.info("sync.overtaken", kind=REREAD, installation=run.subject)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is stored with what follows from it
-            turns.failed(turn, error, now)
-        return False
+        return turns.take(run, now, lambda turn: one_step(turn, now))
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
         """See `Kind.over`."""
@@ -78,6 +65,15 @@ class Rereading:
     def lost(self, run: Run, now: datetime) -> None:
         """See `Kind.lost`."""
         turns.lost(run, now)
+
+
+def one_step(turn: Turn, now: datetime) -> bool:
+    """Read one batch again; true when another step follows."""
+    if named := hints.waiting(turn.installation.id):
+        reread(turn, named.people, named.orders, walk_of(turn))
+        hints.forget(turn.installation.id, named.digest)
+        return True
+    return walk(turn, now)
 
 
 def walk_of(turn: Turn) -> Walk:

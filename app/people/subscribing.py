@@ -22,7 +22,7 @@ from app.jobs import spread
 from app.jobs.kinds import Run
 from app.people import turns
 from app.people.sync_state import LIVE, STOPPED, SUBSCRIBE, SyncRow
-from app.people.turns import Overtaken, Turn, WrongResult
+from app.people.turns import Turn, WrongResult
 from app.sdk.manifest import Manifest
 
 log = structlog.get_logger()
@@ -43,16 +43,7 @@ class Subscribing:
 
     def step(self, run: Run, now: datetime) -> bool:
         """Subscribe; a failure is stored instead."""
-        turn = turns.begin(run, now)
-        if turn is None:
-            return False
-        try:
-            subscribe(turn, now)
-        except Overtaken:
-            log.info("sync.overtaken", kind=SUBSCRIBE, installation=run.subject)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is stored with what follows from it
-            turns.failed(turn, error, now)
-        return False
+        return turns.take(run, now, lambda turn: subscribe(turn, now))
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
         """See `Kind.over`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -144,6 +144,20 @@ def begin(run: Run, now: datetime) -> Turn | None:
     if installed is None or installed.state != State.ACTIVE or connector is None or not connector.serving:
         return None
     return to_turn(row, installed, connector, now)
+
+
+def take(run: Run, now: datetime, act: Callable[[Turn], bool | None]) -> bool:
+    """Take the run's turn; true when ``act`` says that another step should follow. A failure is stored instead."""
+    turn = begin(run, now)
+    if turn is None:
+        return False
+    try:
+        return bool(act(turn))
+    except Overtaken:
+        log.info("sync.overtaken", kind=run.kind, installation=run.subject)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is stored with what follows from it
+        failed(turn, error, now)
+    return False
 
 
 def to_turn(
