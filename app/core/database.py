@@ -1,4 +1,4 @@
-"""The databases: what must never be lost in one, what can be pulled again in the other, and their transactions."""
+"""The databases: what must never be lost, what can be pulled again, what counts for seconds; and their transactions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
-MIRROR = "mirror"
+MIRROR, PACE = "mirror", "pace"
 BUSY_SECONDS = 1.5
 PRAGMAS = {
     # An acknowledged installation survives a power cut; a person can be pulled again.
     "main": ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"),
     # A page of the index that a bulk sync writes again and again goes into the file once.
-    MIRROR: ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-16000", "wal_autocheckpoint=8000"),
+    MIRROR: ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-4000", "wal_autocheckpoint=8000"),
+    # Written around every call to a platform: it must not wait until a page of people is stored.
+    PACE: ("journal_mode=WAL", "synchronous=NORMAL"),
 }
 
 
@@ -42,6 +44,12 @@ class MirrorBase(DeclarativeBase):
     """Tables of the mirror: a second file on SQLite, the same database on PostgreSQL."""
 
     metadata = MetaData(naming_convention=NAMING, info={"bind_key": MIRROR})
+
+
+class PaceBase(DeclarativeBase):
+    """Tables of the pace: a third file on SQLite, the same database on PostgreSQL."""
+
+    metadata = MetaData(naming_convention=NAMING, info={"bind_key": PACE})
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -62,11 +70,13 @@ _mode: ContextVar[str] = ContextVar("transaction", default="")
 
 
 def init_app(app: Flask) -> None:
-    """Reads ``SQLALCHEMY_DATABASE_URI``; prepares both engines. Nothing connects yet."""
+    """Reads ``SQLALCHEMY_DATABASE_URI``; prepares the engines. Nothing connects yet."""
     main = make_url(app.config["SQLALCHEMY_DATABASE_URI"])
-    app.config["SQLALCHEMY_BINDS"] = {MIRROR: mirror_of(main)}
+    app.config["SQLALCHEMY_BINDS"] = {name: beside(main, name) for name in (MIRROR, PACE)}
     if main.get_backend_name() == "sqlite":
-        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"connect_args": {"timeout": BUSY_SECONDS}}
+        # Last in, first out: each connection that is used keeps pages of its own, up to the cache's size.
+        options = {"connect_args": {"timeout": BUSY_SECONDS}, "pool_use_lifo": True}
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     else:
         app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": True, "pool_timeout": BUSY_SECONDS}
     db.init_app(app)
@@ -76,12 +86,12 @@ def init_app(app: Flask) -> None:
                 prepare_sqlite(engine, PRAGMAS[key or "main"])
 
 
-def mirror_of(main: URL) -> URL:
-    """The mirror's address: beside the main file on SQLite, the same database elsewhere."""
+def beside(main: URL, name: str) -> URL:
+    """Another database's address: a file beside the main one on SQLite, the same database elsewhere."""
     if main.get_backend_name() != "sqlite" or not main.database or main.database == ":memory:":
         return main
     path = Path(main.database)
-    return main.set(database=str(path.with_name(f"{path.stem}-mirror{path.suffix}")))
+    return main.set(database=str(path.with_name(f"{path.stem}-{name}{path.suffix}")))
 
 
 def prepare_sqlite(engine: Engine, pragmas: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Bring both databases up to date, or say that they are."""
+"""Bring the databases up to date, or say that they are."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from app.core.database import MIRROR, Base, MirrorBase, db
+from app.core.database import MIRROR, PACE, Base, MirrorBase, PaceBase, db
 
 FOLDER = Path(__file__).resolve().parents[1] / "migrations"
-METADATA = {"main": Base.metadata, MIRROR: MirrorBase.metadata}
+METADATA = {"main": Base.metadata, MIRROR: MirrorBase.metadata, PACE: PaceBase.metadata}
 # Serialises hosts that start at the same time on one PostgreSQL; any number does, if it is always the same.
 LOCK = 7_825_501
 
@@ -47,7 +47,7 @@ def connected(name: str) -> Iterator[Connection]:
 
 
 def migrate() -> None:
-    """Run every missing migration of both databases, each in one transaction."""
+    """Run every missing migration of each database, each in one transaction."""
     for name in METADATA:
         with connected(name) as connection:
             command.upgrade(configured(name, connection), "head")

@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
-from sqlalchemy import Float, SmallInteger, String, update
+from sqlalchemy import BindParameter, Connection, Float, SmallInteger, String, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.database import MirrorBase, writing
+from app.core.database import PACE, PaceBase, db
 from app.sdk import UpstreamFailed
 from app.sdk.manifest import Limits
 
@@ -22,10 +22,9 @@ MARGIN = 1.1
 # Longer than any call lasts: what a process that died still held is free again after it.
 LONGEST_CALL = 45.0
 RETRY = 0.02
-INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
-class PaceRow(MirrorBase):
+class PaceRow(PaceBase):
     """One of the calls that an installation's platform stands at once; times are Unix seconds.
 
     ``free_at``: when the rate allows the next; ``held_until``: when the one under way is given up, 0 without one.
@@ -76,15 +75,16 @@ def take(installation_id: str, limits: Limits, now: float) -> Slot | None:
     """The slot that may begin first; None while all are held."""
     slots = min(limits.together, limits.rate)
     interval = MARGIN * limits.per / (limits.rate // slots)
-    with writing() as session:
-        held = {number: (free_at, until) for number, free_at, until in rows_of(session, installation_id)}
+    with db.engines[PACE].begin() as connection:
+        rows = connection.execute(HELD, {"id": installation_id})
+        held = {number: (free_at, until) for number, free_at, until in rows}
         free = {number: begin(*held.get(number, (0.0, 0.0)), now) for number in range(slots)}
         open_slots = {number: at for number, at in free.items() if at is not None}
         if not open_slots:
             return None
         number = min(open_slots, key=lambda slot: open_slots[slot])
         taken = Slot(number, open_slots[number], open_slots[number] + LONGEST_CALL)
-        return taken if store(session, installation_id, taken, interval, held.get(number)) else None
+        return taken if store(connection, installation_id, taken, interval, held.get(number)) else None
 
 
 def begin(free_at: float, held_until: float, now: float) -> float | None:
@@ -94,29 +94,35 @@ def begin(free_at: float, held_until: float, now: float) -> float | None:
     return max(now, free_at) if free_at <= now + 2 * LONGEST_CALL else now
 
 
-def rows_of(session: Session, installation_id: str) -> list[tuple[int, float, float]]:
-    """The installation's slots as they are."""
-    found = session.query(PaceRow.slot, PaceRow.free_at, PaceRow.held_until)
-    return [(row.slot, row.free_at, row.held_until) for row in found.filter(PaceRow.installation_id == installation_id)]
-
-
 def store(
-    session: Session, installation_id: str, taken: Slot, interval: float, before: tuple[float, float] | None
+    connection: Connection, installation_id: str, taken: Slot, interval: float, before: tuple[float, float] | None
 ) -> bool:
     """Write the slot down as held, unless another process was quicker."""
-    values = {"free_at": taken.at + interval, "held_until": taken.held_until}
-    key = {"installation_id": installation_id, "slot": taken.number}
+    values = {"id": installation_id, "number": taken.number}
+    values |= {"at": taken.at + interval, "until": taken.held_until}
     if before is None:
-        statement = INSERTS[session.get_bind(PaceRow).dialect.name](PaceRow).values(**key, **values)
-        return session.execute(statement.on_conflict_do_nothing().returning(PaceRow.slot)).first() is not None
-    same = (PaceRow.free_at == before[0], PaceRow.held_until == before[1])
-    changed = update(PaceRow).filter_by(**key).where(*same).values(**values)
-    return bool(session.execute(changed.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
+        return connection.execute(FIRST[connection.dialect.name], values).first() is not None
+    return connection.execute(AGAIN, values | {"free": before[0], "held": before[1]}).rowcount == 1
 
 
 def release(installation_id: str, taken: Slot) -> None:
     """Give the slot back, unless it was given up already."""
-    mine = (PaceRow.installation_id == installation_id, PaceRow.slot == taken.number)
-    with writing() as session:
-        changed = update(PaceRow).where(*mine, PaceRow.held_until == taken.held_until).values(held_until=0.0)
-        session.execute(changed.execution_options(synchronize_session=False))
+    with db.engines[PACE].begin() as connection:
+        connection.execute(BACK, {"id": installation_id, "number": taken.number, "held": taken.held_until})
+
+
+# Made once, since they frame every single call.
+SLOTS = cast(Table, PaceRow.__table__)
+MINE = SLOTS.c.installation_id == bindparam("id")
+THIS = (MINE, SLOTS.c.slot == bindparam("number"), SLOTS.c.held_until == bindparam("held"))
+TAKEN: dict[str, BindParameter[float]] = {"free_at": bindparam("at"), "held_until": bindparam("until")}
+HELD = select(SLOTS.c.slot, SLOTS.c.free_at, SLOTS.c.held_until).where(MINE)
+AGAIN = update(SLOTS).where(*THIS, SLOTS.c.free_at == bindparam("free")).values(TAKEN)
+BACK = update(SLOTS).where(*THIS).values(held_until=0.0)
+FIRST = {
+    name: insert(SLOTS)
+    .values(installation_id=bindparam("id"), slot=bindparam("number"), **TAKEN)
+    .on_conflict_do_nothing()
+    .returning(SLOTS.c.slot)
+    for name, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
+}

@@ -10,13 +10,14 @@ from itertools import islice, starmap
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ARRAY, JSON, BigInteger, Select, any_, bindparam, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.core.database import reading
 from app.core.models import InstallationRow
 from app.people import joining, messages, orders, phones
 from app.people.contacts import humans, keys, plain
+from app.people.lists import listed
 from app.people.models import IMPORT, PersonRow
 from app.people.search import found, holders, score
 from app.people.terms import email_term, query_words
@@ -139,11 +140,8 @@ class PeopleDirectory:
 
 @cache
 def _among(dialect: str) -> Select[Any]:
-    """The people whose ids are in ``ids``: the same text for any number of them, so that it is prepared once."""
-    if dialect == "postgresql":
-        return select(*_COLUMNS).where(PersonRow.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
-    listed = func.json_each(bindparam("ids", type_=JSON)).table_valued("value")
-    return select(*_COLUMNS).where(PersonRow.id.in_(select(listed.c.value)))
+    """The people whose ids are in ``ids``; made once."""
+    return select(*_COLUMNS).where(listed(dialect, PersonRow.id, "ids"))
 
 
 def best_first(rows: Iterable[R], points: Mapping[int, int] | None = None) -> list[R]:

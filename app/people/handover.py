@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.people import joining, orders, phones
 from app.people.directory import shown_sources, to_card
+from app.people.lists import among
 from app.people.models import OrderRow, PersonRow, PushedRow
 from app.people.turns import Turn
 from app.sdk import Changes, Order, Person
@@ -56,11 +57,13 @@ class _Planning:
         self.sources = shown_sources(session, turn.installation.workspace)
         self.humans = joining.humans_of(session, turn.installation.workspace, self.sources, ids)
         everybody = self.ids | {id for human in self._asked() for id in human}
-        self.people = {row.id: row for row in session.scalars(select(PersonRow).where(PersonRow.id.in_(everybody)))}
-        known = PushedRow.installation_id == turn.installation.id, PushedRow.person_id.in_(everybody)
+        self.people = {
+            row.id: row for row in session.scalars(select(PersonRow).where(among(session, PersonRow.id, everybody)))
+        }
+        known = PushedRow.installation_id == turn.installation.id, among(session, PushedRow.person_id, everybody)
         self.pushed = {row.person_id: row for row in session.scalars(select(PushedRow).where(*known))}
         self.orders: dict[int, list[OrderRow]] = {id: [] for id in everybody}
-        for row in session.scalars(select(OrderRow).where(OrderRow.person_id.in_(everybody))):
+        for row in session.scalars(select(OrderRow).where(among(session, OrderRow.person_id, everybody))):
             self.orders[row.person_id].append(row)
         self.found = Plan()
 

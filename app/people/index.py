@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.people.models import TermRow
 from app.people.ranking import in_field, scope_of, signature
-from app.people.terms import entries, read
+from app.people.terms import Field, entries, read
 
 # scope, term, rank, person_id, signature
 Row = tuple[int, str, int, int, int]
@@ -50,9 +50,11 @@ def update(session: Session, workspace_id: str, before: Mapping[int, Entry], aft
         if was == now:
             continue
         gone, come = (rows(scope, id, one) if one else [] for one in (was, now))
-        both = {*gone} & {*come} if was and now and was.rank == now.rank else set()
-        old += [row for row in gone if row not in both]
-        new += [row for row in come if row not in both]
+        if was and now and was.rank == now.rank:
+            both = {*gone} & {*come}
+            gone, come = ([row for row in some if row not in both] for some in (gone, come))
+        old += gone
+        new += come
     connection = session.connection(bind_arguments={"mapper": TermRow})
     _run(connection, _TAKE, old)
     _run(connection, _PUT, new)
@@ -66,7 +68,8 @@ def forget(session: Session, workspace_id: str) -> None:
 def rows(scope: int, id: int, entry: Entry) -> list[Row]:
     """A person's rows."""
     held, bits = _spread(entry.words)
-    return [(scope, term, in_field(field, entry.rank), id, bits) for term, field in held]
+    ranks = [in_field(field, entry.rank) for field in Field]
+    return [(scope, term, ranks[field], id, bits) for term, field in held]
 
 
 # Of one person's two states the words are most often the same: an order changes the rank alone.
@@ -78,8 +81,8 @@ def _spread(words: str) -> tuple[tuple[tuple[str, int], ...], int]:
 
 
 def _run(connection: Connection, statements: dict[str, str], wanted: Sequence[Row]) -> None:
-    """In the order of the key: neighbours are written together, and two writers never wait crosswise."""
-    ordered = sorted(wanted, key=itemgetter(1, 2, 3))
+    """Term by term, so that neighbours are written together."""
+    ordered = sorted(wanted, key=itemgetter(1))
     if not ordered:
         return
     name = connection.dialect.name

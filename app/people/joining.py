@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.people.contacts import humans, keys
+from app.people.lists import among
 from app.people.models import PersonRow
 from app.people.search import holders
 from app.people.terms import email_term
@@ -59,7 +60,7 @@ class _Held:
     def load(self, ids: Iterable[int]) -> None:
         """Read the people with these ids, as many as are shown in the workspace."""
         columns = (PersonRow.id, PersonRow.source, PersonRow.contacts, PersonRow.workspace_id)
-        asked = select(*columns).where(PersonRow.id.in_(sorted(set(ids) - self.members.keys())))
+        asked = select(*columns).where(among(self.session, PersonRow.id, sorted(set(ids) - self.members.keys())))
         for id, source, contacts, workspace_id in self.session.execute(asked):
             if workspace_id == self.workspace_id and source in self.sources:
                 self.members[id] = Member(id, source, contacts)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Table, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.people import index
 from app.people.index import Entry
+from app.people.lists import among
 from app.people.models import OrderRow, PersonRow, PushedRow
 from app.people.orders import Facts
 from app.people.ranking import rank, scope_of
@@ -20,6 +21,12 @@ from app.people.rows import person_values
 from app.sdk import Person
 
 KEY = ("workspace_id", "source", "external_id")
+PEOPLE = cast(Table, PersonRow.__table__)
+RECALL = (
+    update(PEOPLE)
+    .where(PEOPLE.c.id == bindparam("this"))
+    .values({name: bindparam(name) for name in ("has_orders", "last_order", "rank")})
+)
 INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
@@ -48,11 +55,18 @@ def held(session: Session, workspace_id: str, source: str, external_ids: Collect
     row = PersonRow
     statement = select(
         row.external_id, row.id, row.sort_name, row.words, row.rank, row.has_orders, row.last_order
-    ).where(row.workspace_id == workspace_id, row.source == source, row.external_id.in_(external_ids))
+    ).where(row.workspace_id == workspace_id, row.source == source, among(session, row.external_id, external_ids))
     return {
         external_id: Held(id, name, Entry(words, rank), Facts(has_orders, last))
         for external_id, id, name, words, rank, has_orders, last in session.execute(statement)
     }
+
+
+def ids_of(session: Session, workspace_id: str, source: str, external_ids: Collection[str]) -> dict[str, int]:
+    """The ids of people whom the mirror holds."""
+    mine = (PersonRow.workspace_id == workspace_id, PersonRow.source == source)
+    read = select(PersonRow.external_id, PersonRow.id).where(*mine, among(session, PersonRow.external_id, external_ids))
+    return {external_id: id for external_id, id in session.execute(read)} if external_ids else {}
 
 
 def put(
@@ -67,12 +81,15 @@ def put(
     if not people:
         return {}
     rows = [_values(workspace_id, source, person, facts[person.external_id]) for person in people]
-    statement = INSERTS[session.get_bind(PersonRow).dialect.name](PersonRow)
-    columns = [column.name for column in PersonRow.__table__.columns if column.name not in ("id", *KEY)]
+    # The table, not the model: what the ORM adds to a statement costs more than the statement.
+    statement = INSERTS[session.get_bind(PersonRow).dialect.name](PEOPLE)
+    columns = [column.name for column in PEOPLE.columns if column.name not in ("id", *KEY)]
     statement = statement.on_conflict_do_update(
         index_elements=KEY, set_={column: statement.excluded[column] for column in columns}
-    ).returning(PersonRow.external_id, PersonRow.id)
-    ids: dict[str, int] = {external_id: id for external_id, id in session.execute(statement, rows)}
+    )
+    session.execute(statement, rows)
+    ids = {name: one.id for name, one in held.items()}
+    ids |= ids_of(session, workspace_id, source, [row["external_id"] for row in rows if row["external_id"] not in ids])
     now = {
         (name := row["external_id"]): Held(ids[name], row["sort_name"], Entry(row["words"], row["rank"]), facts[name])
         for row in rows
@@ -98,7 +115,7 @@ def recall(
     changed = {name: one for name, one in people.items() if one.facts != facts[one.id]}
     now = {name: _recalled(one, facts[one.id]) for name, one in changed.items()}
     if now:
-        session.bulk_update_mappings(PersonRow, [_of_orders(one) for one in now.values()])
+        session.execute(RECALL, [_of_orders(one) for one in now.values()])
         entries = {one.id: one.entry for one in now.values()}
         index.update(session, workspace_id, {one.id: one.entry for one in changed.values()}, entries)
     return now
@@ -110,12 +127,12 @@ def _recalled(one: Held, facts: Facts) -> Held:
 
 
 def _of_orders(one: Held) -> dict[str, Any]:
-    return {"id": one.id, **asdict(one.facts), "rank": one.entry.rank}
+    return {"this": one.id, "rank": one.entry.rank, **asdict(one.facts)}
 
 
 def look_again(session: Session, ids: Iterable[int]) -> None:
     """Have the platforms that were given these people told soon of what became of them."""
-    again = update(PushedRow).where(PushedRow.person_id.in_(list(ids))).values(mark=random.randrange(1, 2**62))
+    again = update(PushedRow).where(among(session, PushedRow.person_id, ids)).values(mark=random.randrange(1, 2**62))
     session.execute(again, execution_options={"synchronize_session": False})
 
 
@@ -125,5 +142,5 @@ def remove(session: Session, workspace_id: str, people: Mapping[int, Entry]) -> 
         return
     look_again(session, people)
     index.update(session, workspace_id, people, {})
-    session.execute(delete(OrderRow).where(OrderRow.person_id.in_(people)))
-    session.execute(delete(PersonRow).where(PersonRow.id.in_(people)))
+    session.execute(delete(OrderRow).where(among(session, OrderRow.person_id, people)))
+    session.execute(delete(PersonRow).where(among(session, PersonRow.id, people)))

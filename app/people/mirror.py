@@ -57,7 +57,7 @@ def _store_batch(workspace_id: str, source: str, batch: list[Person]) -> Stored:
         facts = {person.external_id: facts_of(order.date for order in person.orders) for person in batch}
         now = keeping.put(session, workspace_id, source, batch, held, facts)
         bought = {now[person.external_id].id: person.orders for person in batch}
-        orders.replace(session, bought, [one.id for one in held.values()])
+        orders.replace(session, source, bought, [one.id for one in held.values()])
         return Stored(len(batch) - len(held), len(held))
 
 

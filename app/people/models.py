@@ -57,11 +57,14 @@ class PersonRow(MirrorBase):
 
 
 class OrderRow(MirrorBase):
-    """One order of a person, known by its number; by ``external_id`` to its source, where that has one."""
+    """One order of a person, known by its number; by ``external_id`` to its source, where that has one.
+
+    ``origin`` stands for that source (`app.people.ranking.scope_of`): two sources give the same ``external_id``.
+    """
 
     __tablename__ = "person_order"
     __table_args__ = (
-        Index("ix_person_order_external_id", "external_id"),
+        Index("ix_person_order_origin_external_id", "origin", "external_id"),
         {"sqlite_with_rowid": False},
     )
 
@@ -73,6 +76,7 @@ class OrderRow(MirrorBase):
     currency: Mapped[str] = mapped_column(String(8))
     url: Mapped[str] = mapped_column(Text)
     closed: Mapped[bool] = mapped_column(default=False)
+    origin: Mapped[int] = mapped_column(BigInteger)
     external_id: Mapped[str] = mapped_column(String(64), default="")
 
 

@@ -86,6 +86,5 @@ def _bits(term: str) -> int:
     return _needed(term) | _bit(term + " ")
 
 
-@lru_cache(maxsize=65536)
 def _bit(text: str) -> int:
     return 1 << crc32(text.encode(errors="replace")) % BITS

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.people import contacts, terms
+from app.people.ranking import scope_of
 from app.people.text import fold, storable
 from app.sdk import Order, Person
 
@@ -69,10 +70,11 @@ def person_values(workspace_id: str, source: str, person: Person) -> dict[str, A
     }
 
 
-def order_values(person_id: int, orders: Sequence[Order]) -> list[dict[str, Any]]:
+def order_values(source: str, person_id: int, orders: Sequence[Order]) -> list[dict[str, Any]]:
     """The rows of a person's storable orders; of the same number twice the later counts."""
     latest = {order.number: order for order in orders}
+    whose = {"person_id": person_id, "origin": scope_of(source)}
     return [
-        {"person_id": person_id, "closed": order.closed, **{name: getattr(order, name) for name in ORDER_LENGTHS}}
+        {**whose, "closed": order.closed, **{name: getattr(order, name) for name in ORDER_LENGTHS}}
         for order in latest.values()
     ]

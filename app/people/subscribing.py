@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 # A platform may switch a subscription off, say after an outage of ours.
 EVERY = timedelta(days=1)
+# What is due sooner than this is not brought forward: it may wait for our own database.
+SOON = timedelta(seconds=5)
 
 
 class Subscribing:
@@ -56,7 +58,7 @@ class Subscribing:
 
 def hurry(now: datetime) -> None:
     """Bring forward those whose installation was connected again: what was subscribed before may be gone."""
-    resting = (SyncRow.kind == SUBSCRIBE, SyncRow.state != STOPPED, SyncRow.failures == 0, SyncRow.next_at > now)
+    resting = (SyncRow.kind == SUBSCRIBE, SyncRow.state != STOPPED, SyncRow.failures == 0, SyncRow.next_at > now + SOON)
     with reading() as session:
         rows = session.execute(select(SyncRow.installation_id, SyncRow.cursor).where(*resting))
         made_for = {id: cursor for id, cursor in rows}

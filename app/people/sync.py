@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy.orm import Session
 
 from app.core.database import writing
@@ -18,25 +18,25 @@ from app.core.seal import new_id
 from app.jobs import kinds, spread
 from app.jobs.kinds import Run
 from app.people import hints, mirror, pushing, turns
+from app.people.ahead import Ahead
 from app.people.forgetting import Forgetting
 from app.people.pushing import Pushing
 from app.people.rereading import Rereading
 from app.people.subscribing import Subscribing
 from app.people.sync_state import FIRST, LIVE, PULL
-from app.people.turns import Overtaken, Turn, WrongResult
+from app.people.turns import Turn, WrongResult
 from app.sdk import Batch
 
 log = structlog.get_logger()
 
 # How often a shop that is live is asked for what changed.
 POLL = timedelta(seconds=60)
-# What one transaction stores at most: long enough to be quick, short enough for another writer to wait for.
-ENOUGH_PAGES = 5
-ENOUGH_SECONDS = 1.0
+# How long a step begins calls; it ends well before a worker that stops is at the end of its patience.
+GO_ON_SECONDS = 5.0
 
 
 class Pulling:
-    """One step is a few calls of ``pull`` and one transaction of the mirror with their pages and the new cursor."""
+    """One step is some pages of ``pull``, each stored together with its cursor while the next is read (`Ahead`)."""
 
     name = PULL
 
@@ -46,29 +46,8 @@ class Pulling:
         return turns.due(PULL, now)
 
     def step(self, run: Run, now: datetime) -> bool:
-        """Pull some pages and store them; a failure is stored instead, after the pages that came before it."""
-        turn = turns.begin(run, now)
-        if turn is None:
-            return False
-        try:
-            return self._advance(turn, now)
-        except Overtaken:
-            log.info("sync.overtaken", kind=PULL, installation=run.subject)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is stored with what follows from it
-            turns.failed(turn, error, now)
-        return False
-
-    def _advance(self, turn: Turn, now: datetime) -> bool:
-        batch, trouble = pull_some(turn, now)
-        if batch.moved:
-            follow(turn, batch.moved)
-            return True
-        workspace, source = turn.installation.workspace, turn.installation.id
-        mirror.apply(workspace, source, batch, lambda session: advance(session, turn, batch, now))
-        if trouble is not None:
-            turn.row.cursor, turn.row.failures, turn.row.refusals = batch.cursor, 0, 0
-            raise trouble
-        return batch.more
+        """Pull some pages and store them; a failure is stored after the pages that came before it."""
+        return turns.take(run, now, lambda turn: advance(turn, now))
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
         """See `Kind.over`."""
@@ -79,27 +58,34 @@ class Pulling:
         turns.lost(run, now)
 
 
-def pull_some(turn: Turn, now: datetime) -> tuple[Batch, Exception | None]:
-    """As many pages as make a good transaction, as one, and the failure that came after them; raises that of the first.
+def advance(turn: Turn, now: datetime) -> bool:
+    """Pull and store some pages; true when there are more."""
+    until = time.monotonic() + GO_ON_SECONDS
+    first = page = pull(turn, turn.row.cursor, now)
+    if first.moved:
+        follow(turn, first.moved)
+        return True
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    with Ahead(app, first, lambda cursor: pull(turn, cursor, now), lambda: time.monotonic() < until) as ahead:
+        while pages := ahead.take():
+            page = joined(pages)
+            store(turn, page, now)
+    if ahead.trouble is not None:
+        raise ahead.trouble
+    return page.more
 
-    Where each page is long in coming it is stored by itself, so that people are found soon.
-    """
-    pages = [pull(turn, turn.row.cursor, now)]
-    until = time.monotonic() + ENOUGH_SECONDS
-    while len(pages) < ENOUGH_PAGES and time.monotonic() < until and goes_on(pages[-1]):
-        try:
-            page = pull(turn, pages[-1].cursor, now)
-        except Exception as error:  # noqa: BLE001 - the caller raises it once the pages are stored
-            return joined(pages), error
-        if page.moved:
-            break  # told again, as the first of the next step
-        pages.append(page)
-    return joined(pages), None
 
+def store(turn: Turn, page: Batch, now: datetime) -> None:
+    """Store a page and how far it is, in one transaction, and know so for the next."""
+    values = after(turn, page, now)
 
-def goes_on(page: Batch) -> bool:
-    """Whether the next page may be joined: what a page deletes or merges must not touch what comes after it."""
-    return page.more and not (page.moved or page.gone or page.gone_orders or page.merged)
+    def also(session: Session) -> None:
+        turns.change(session, turn, **values)
+        pushing.mark(session, turn.installation.workspace, turn.installation.id, page)
+
+    mirror.apply(turn.installation.workspace, turn.installation.id, page, also)
+    for name, value in values.items():
+        setattr(turn.row, name, value)
 
 
 def joined(pages: Sequence[Batch]) -> Batch:
@@ -134,13 +120,13 @@ def follow(turn: Turn, address: str) -> None:
             row.address = address
 
 
-def advance(session: Session, turn: Turn, batch: Batch, now: datetime) -> None:
-    """Store how far it is, in the page's own transaction; raises `Overtaken`."""
+def after(turn: Turn, page: Batch, now: datetime) -> dict[str, Any]:
+    """What the row says once the page is stored."""
     row = turn.row
-    live_since = row.live_since or (now if batch.live else None)
+    live_since = row.live_since or (now if page.live else None)
     state = LIVE if live_since else FIRST
     values: dict[str, Any] = {
-        "cursor": batch.cursor,
+        "cursor": page.cursor,
         "state": state,
         "since": row.since if state == row.state else now,
         "live_since": live_since,
@@ -149,11 +135,10 @@ def advance(session: Session, turn: Turn, batch: Batch, now: datetime) -> None:
         "reason": "",
     }
     if not row.live_since:
-        values |= {"done": batch.done, "total": batch.total}
-    if not batch.more:
+        values |= {"done": page.done, "total": page.total}
+    if not page.more:
         values |= {"next_at": spread.next_turn(row.installation_id, POLL, now), "ticket": new_id("t")}
-    turns.change(session, turn, **values)
-    pushing.mark(session, turn.installation.workspace, row.installation_id, batch)
+    return values
 
 
 def init_app(app: Flask) -> None:

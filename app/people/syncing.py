@@ -91,14 +91,14 @@ class _Page:
         last = {order.external_id: place for place, (_, order) in enumerate(kept)}
         kept = [(id, o) for place, (id, o) in enumerate(kept) if not o.external_id or last[o.external_id] == place]
         former = self._drop_former({(self.held[id].id, order.number) for id, order in kept})
-        orders.upsert(self.session, [(self.held[id].id, order) for id, order in kept])
+        orders.upsert(self.session, self.source, [(self.held[id].id, order) for id, order in kept])
         self._recall(sorted({id for id, _ in kept} | former))
 
     def _drop_former(self, places: set[tuple[int, str]]) -> set[str]:
         """Delete the orders that are no more, or that stood under another person or number; returns whose they were."""
         named = {order.external_id for _, order in self.orders if order.external_id} | self.gone_orders
-        known = orders.known(self.session, self.workspace_id, self.source, named)
-        former = [(person, owner, number) for _, person, owner, number in known if (person, number) not in places]
+        known = orders.known(self.session, self.source, named)
+        former = [(person, owner, number) for person, owner, number in known if (person, number) not in places]
         if former:
             orders.remove(self.session, [(person, number) for person, _, number in former])
             keeping.look_again(self.session, {person for person, _, _ in former})

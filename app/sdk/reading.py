@@ -17,7 +17,7 @@ DEEPEST = 32
 MOST_FIELDS = 50
 LONGEST_INTEGER = 20
 
-_BRACKET_OR_QUOTE = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
+_NO_BRACKETS = re.compile(r""""[^"\\]*+(?:\\.[^"\\]*+)*+"?|[^"\[\]{}]++""", re.DOTALL)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _UNFIT_FOR_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _ISO_TIME = re.compile(
@@ -121,14 +121,11 @@ def iso_time(text: str, zone: str = "UTC") -> datetime:
 
 def _check_depth(text: str) -> None:
     """Count the nesting before the recursive parser meets it."""
-    depth, quoted = 0, False
-    for mark in _BRACKET_OR_QUOTE.findall(text):
-        if mark == '"':
-            quoted = not quoted
-        elif not quoted:
-            depth += (mark in "[{") - (mark in "]}")
-            if depth > DEEPEST:
-                raise Malformed("json_too_deep")
+    depth = 0
+    for bracket in _NO_BRACKETS.sub("", text):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEEPEST:
+            raise Malformed("json_too_deep")
 
 
 def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from app.core import database
-from app.core.database import MIRROR, Base, MirrorBase, db, mirror_of, reading, writing
+from app.core.database import MIRROR, PACE, Base, MirrorBase, beside, db, reading, writing
 from app.core.models import WorkspaceRow
 from app.people.models import PersonRow
 
@@ -112,7 +112,11 @@ def test_a_transaction_touches_only_the_database_it_needs(host: Flask) -> None:
 # How durable they are
 
 
-@pytest.mark.parametrize(("key", "synchronous"), [(None, 2), (MIRROR, 1)], ids=["main-is-FULL", "mirror-is-NORMAL"])
+@pytest.mark.parametrize(
+    ("key", "synchronous"),
+    [(None, 2), (MIRROR, 1), (PACE, 1)],
+    ids=["main-is-FULL", "mirror-is-NORMAL", "pace-is-NORMAL"],
+)
 def test_what_must_never_be_lost_is_synced_at_every_commit(host: Flask, key: str | None, synchronous: int) -> None:
     with db.engines[key].connect() as connection:
         told = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "journal_mode")}
@@ -131,9 +135,9 @@ def test_nobody_waits_long_for_a_lock(host: Flask) -> None:
 
 
 def test_the_mirror_lies_beside_the_main_file() -> None:
-    assert mirror_of(make_url("sqlite:////srv/a/stallholder.db")).database == "/srv/a/stallholder-mirror.db"
+    assert beside(make_url("sqlite:////srv/a/stallholder.db"), MIRROR).database == "/srv/a/stallholder-mirror.db"
     outgrown = make_url("postgresql+psycopg://host/name")
-    assert mirror_of(outgrown) == outgrown
+    assert beside(outgrown, MIRROR) == outgrown
 
 
 # Nothing is lost

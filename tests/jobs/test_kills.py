@@ -23,7 +23,7 @@ import requests
 from stage import Stage, wait_until
 from tables import asked
 
-from app.people.sync import ENOUGH_PAGES
+from app.people.ahead import MOST_LOST
 from tests.jobs.host import ROOT, WORKER
 
 SMALL = 40
@@ -219,7 +219,7 @@ def check_pulls(stage: Stage, overs: int) -> None:
     lists = (call.query for call in shop.calls if call.path.endswith("/customers"))
     pages = Counter(query for query in lists if "filter" not in query)
     assert len(pages) == -(-shop.size // PAGE)
-    assert sum(pages.values()) - len(pages) <= overs * ENOUGH_PAGES
+    assert sum(pages.values()) - len(pages) <= overs * MOST_LOST
     assert shop.busiest() <= 10
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from app.core.database import writing
 from app.core.models import InstallationRow
 from app.jobs import logins, spread
 from app.jobs.trials import MOST_DEATHS
-from app.people import asking, mirror, sync, turns
+from app.people import ahead, asking, mirror, sync, turns
 from app.people.directory import PeopleDirectory
 from app.people.forgetting import Forgetting
 from app.people.sync import POLL, Pulling, joined
@@ -49,7 +50,7 @@ def shops(request: pytest.FixtureRequest, platform: Platform, tmp_path: Path) ->
 def a_page_a_step(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each page by itself, so that a test may stop between two; but for tests of several pages."""
     if "several_pages" not in request.node.name:
-        monkeypatch.setattr(sync, "ENOUGH_PAGES", 1)
+        monkeypatch.setattr(sync, "GO_ON_SECONDS", 0.0)
 
 
 SQLITE = pytest.mark.parametrize("shops", ["sqlite"], indirect=True)
@@ -145,11 +146,20 @@ def test_a_cursor_and_its_page_commit_together(shops: Flask, monkeypatch: pytest
 
 def test_several_pages_are_one_step(shops: Flask, platform: Platform) -> None:
     platform.people = 75
-    assert pulled() == [True]
-    assert (held().cursor, held().state, mirror.count("ws", "shop")) == ("50", "first", 50)
     assert pulled() == [False]
     assert (held().cursor, held().state, mirror.count("ws", "shop")) == ("75", "live", 75)
     assert [call.cursor for call in platform.of("shop")] == ["", "10", "20", "30", "40", "50", "60", "70"]
+
+
+@SQLITE
+def test_of_several_pages_none_is_begun_when_the_step_has_lasted_long_enough(
+    shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.delay = 0.3
+    monkeypatch.setattr(sync, "GO_ON_SECONDS", 0.4)
+    assert pulled() == [True]
+    assert [call.cursor for call in platform.of("shop")] == ["", "10"]
+    assert (held().cursor, held().state) == ("20", "first")
 
 
 @SQLITE
@@ -175,14 +185,14 @@ def back_again(turn: turns.Turn, cursor: str, at: datetime) -> Batch:
 @SQLITE
 def test_of_several_pages_none_is_joined_to_one_that_deletes(shops: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync, "pull", back_again)
-    assert pulled(2) == [True, False]
+    assert pulled() == [False]
     assert mirror.count("ws", "shop") == 1
 
 
 @SQLITE
 def test_several_pages_joined_whatever_they_delete_are_noticed(shops: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync, "joined", lambda pages: replace(joined(pages), gone=[*chain(*(p.gone for p in pages))]))
-    monkeypatch.setattr(sync, "goes_on", lambda page: page.more)
+    monkeypatch.setattr(ahead, "may_be_joined", lambda page: time.sleep(0.3) or True)  # the next one has come by then
     monkeypatch.setattr(sync, "pull", back_again)
     assert pulled() == [False]
     assert mirror.count("ws", "shop") == 0

@@ -51,11 +51,12 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(length=8), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("closed", sa.Boolean(), nullable=False),
+        sa.Column("origin", sa.BigInteger(), nullable=False),
         sa.Column("external_id", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("person_id", "number", name=op.f("pk_person_order")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_person_order_external_id", "person_order", ["external_id"])
+    op.create_index("ix_person_order_origin_external_id", "person_order", ["origin", "external_id"])
     op.create_table(
         "term",
         sa.Column("scope", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -110,14 +111,6 @@ def upgrade() -> None:
     op.create_index("ix_pushed_installation_id_leader", "pushed", ["installation_id", "leader"])
     op.create_index("ix_pushed_person_id", "pushed", ["person_id"])
     op.create_table(
-        "pace",
-        sa.Column("installation_id", sa.String(length=32), nullable=False),
-        sa.Column("slot", sa.SmallInteger(), autoincrement=False, nullable=False),
-        sa.Column("free_at", sa.Float(precision=53), nullable=False),
-        sa.Column("held_until", sa.Float(precision=53), nullable=False),
-        sa.PrimaryKeyConstraint("installation_id", "slot", name=op.f("pk_pace")),
-    )
-    op.create_table(
         "failed_login",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("connector", sa.String(length=32), nullable=False),
@@ -129,7 +122,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("failed_login")
-    op.drop_table("pace")
     op.drop_table("pushed")
     op.drop_table("sync")
     op.drop_table("term")
