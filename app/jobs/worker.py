@@ -6,6 +6,7 @@ import ctypes
 import importlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,6 +34,8 @@ DURABLE = ("pull", "push", "reread", "subscribe")
 TIDY = timedelta(minutes=1)
 # The kernel's scale: what people wait for comes first.
 NICE = 5
+# Seconds: who only has to take a turn or send a request does not wait long for one who reckons.
+SWITCH = 0.0005
 M_ARENA_MAX = -8
 DUTIES = (nodes.note, live.schedule, credentials.probe_due, housekeeping.refresh_documents, housekeeping.purge)
 
@@ -61,6 +64,7 @@ def work() -> None:
 def give_way() -> None:
     """Let web processes go first, and keep memory together: glibc would give each of many threads a heap of its own."""
     os.nice(NICE)
+    sys.setswitchinterval(SWITCH)
     with suppress(OSError, AttributeError):  # no glibc
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
