@@ -24,11 +24,13 @@ NAMING = {
 }
 MIRROR, PACE = "mirror", "pace"
 BUSY_SECONDS = 1.5
+# What is kept of a log that is begun anew: to write over a file costs less than to make one.
+LOG_KEPT = f"journal_size_limit={16 * 1024 * 1024}"
 PRAGMAS = {
     # An acknowledged installation survives a power cut; a person can be pulled again.
     "main": ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"),
     # A page of the index that a bulk sync writes again and again goes into the file once.
-    MIRROR: ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-4000", "wal_autocheckpoint=8000"),
+    MIRROR: ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-2000", "wal_autocheckpoint=16000", LOG_KEPT),
     # Written around every call to a platform: it must not wait until a page of people is stored.
     PACE: ("journal_mode=WAL", "synchronous=NORMAL"),
 }
@@ -66,6 +68,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+# SQLite folds a log into its file by itself, but begins it anew only where nobody reads or writes just then: in a busy
+# hour it would grow for ever. Who writes much folds one that is longer than this, in bytes, and has the others wait.
+LONGEST_LOG = 32 * 1024 * 1024
 _mode: ContextVar[str] = ContextVar("transaction", default="")
 
 
@@ -106,6 +111,29 @@ def prepare_sqlite(engine: Engine, pragmas: tuple[str, ...]) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN" if _mode.get() == "read" else "BEGIN IMMEDIATE")
+
+
+def fold(key: str) -> bool:
+    """Fold the log of a SQLite database into its file if it has grown too long; true when it begins anew.
+
+    To be called after a big transaction, by who wrote it. Waits for those who read as long as for any lock.
+    """
+    engine = db.engines[key]
+    if engine.dialect.name != "sqlite" or length_of_log(engine) < LONGEST_LOG:
+        return False
+    connection = engine.raw_connection()  # no transaction, inside which nothing can be folded
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA wal_checkpoint(RESTART)")
+        return bool(cursor.fetchall()[0][0] == 0)
+    finally:
+        connection.close()
+
+
+def length_of_log(engine: Engine) -> int:
+    """Bytes; 0 where there is none."""
+    log = Path(f"{engine.url.database}-wal")
+    return log.stat().st_size if log.exists() else 0
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def jobs_engine(main: URL) -> Engine:
     """
     if main.get_backend_name() != "sqlite":
         return create_engine(main, pool_size=10, max_overflow=20, pool_pre_ping=True)
-    engine = create_engine(jobs_url(main), pool_size=10, max_overflow=20)
+    engine = create_engine(jobs_url(main), pool_size=10, max_overflow=20, pool_use_lifo=True)
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, record: Any) -> None:

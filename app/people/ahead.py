@@ -13,9 +13,9 @@ from flask import Flask
 from app.sdk import Batch
 
 # Pages that wait to be stored, for the memory that they take.
-MOST_WAITING = 8
+MOST_WAITING = 4
 # Pages that one transaction stores: enough to be quick, few enough for another writer to wait for.
-MOST_JOINED = 8
+MOST_JOINED = 4
 # Pages that a worker that dies has read in vain: with them the one that was just being read.
 MOST_LOST = MOST_WAITING + MOST_JOINED + 1
 

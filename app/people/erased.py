@@ -48,26 +48,30 @@ def known(installation_id: str) -> frozenset[Erased]:
 def without(installation_id: str, batch: Batch, erased: frozenset[Erased]) -> Batch:
     """The page without those who were erased and of whom it says nothing new, and without their orders.
 
-    New is a record with another content, and an order that was placed since. It brings the person back, with the orders
-    that are told from then on.
+    New is a record with another content (not what an order tells of its buyer, which is another record), and an order
+    that was placed since. It brings the person back, with the orders that are told from then on.
     """
-    if not erased or not batch.people:
+    if not erased or not (batch.people or batch.buyers):
         return batch
     known = {one.digest: one for one in erased}
     away, back = set[str](), set[str]()
+    told = [(person, True) for person in batch.people] + [(person, False) for person in batch.buyers]
     with reading() as session:
-        for person in map(to_storable, batch.people):
+        for person, is_record in ((to_storable(person), is_record) for person, is_record in told):
             who, content = blind(session, services().ring, installation_id, person)
             one = known.get(who)
             if one is None:
                 continue
-            if one.content == content and not is_customer_again(batch, person.external_id, one.at):
-                away.add(person.external_id)
-            else:
+            if (is_record and one.content != content) or is_customer_again(batch, person.external_id, one.at):
                 back.add(who)
+            elif who not in back:
+                away.add(person.external_id)
     forget(installation_id, back)
-    people = [person for person in batch.people if person.external_id.strip() not in away]
-    return replace(batch, people=people, orders=[(id, order) for id, order in batch.orders if id not in away])
+    people, buyers = (
+        [person for person in some if person.external_id.strip() not in away] for some in (batch.people, batch.buyers)
+    )
+    orders = [(id, order) for id, order in batch.orders if id not in away]
+    return replace(batch, people=people, buyers=buyers, orders=orders)
 
 
 def is_customer_again(batch: Batch, external_id: str, since: datetime) -> bool:

@@ -9,7 +9,7 @@ from itertools import islice
 from sqlalchemy import ColumnElement, and_, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from app.core.database import reading, writing
+from app.core.database import MIRROR, fold, reading, writing
 from app.core.seal import new_id
 from app.people import erased, keeping, orders, syncing
 from app.people.index import Entry
@@ -47,6 +47,7 @@ def store(workspace_id: str, source: str, people: Iterable[Person]) -> Stored:
         latest = {person.external_id: person for person in map(to_storable, batch)}
         # Always in the same order, so that two writers wait for each other instead of deadlocking.
         stored += _store_batch(workspace_id, source, [latest[id] for id in sorted(latest)])
+        fold(MIRROR)
     return stored
 
 
@@ -77,9 +78,12 @@ def apply(workspace_id: str, source: str, batch: Batch, also: Callable[[Session]
         new, updated = syncing.apply(session, workspace_id, source, let_in)
         if also is not None:
             also(session)
+    fold(MIRROR)
     if (later := erased.known(source)) - known:  # erased since the page was looked at
-        kept = {person.external_id for person in erased.without(source, let_in, later).people}
-        remove(workspace_id, source, [one.external_id for one in let_in.people if one.external_id not in kept])
+        still = erased.without(source, let_in, later)
+        kept = {person.external_id for person in (*still.people, *still.buyers)}
+        told = {person.external_id for person in (*let_in.people, *let_in.buyers)}
+        remove(workspace_id, source, sorted(told - kept))
     return Stored(new, updated)
 
 

@@ -21,7 +21,7 @@ from app.jobs import spread
 from app.jobs.kinds import Run
 from app.people import hints, mirror, pushing, turns
 from app.people.models import OrderRow, PersonRow
-from app.people.sync_state import LIVE, REREAD
+from app.people.sync_state import LIVE, PULL, REREAD
 from app.people.turns import Turn, WrongResult
 from app.sdk import Batch
 
@@ -115,6 +115,9 @@ def reread(turn: Turn, people: Sequence[str], orders: Sequence[str], after: Walk
     def also(session: Session) -> None:
         turns.change(session, turn, **stored(after))
         pushing.mark(session, *scope(turn), batch)
+        if batch.gone or batch.gone_orders:
+            # A page that was read before may still tell of them: it is read again.
+            turns.overtake(session, turn.installation.id, PULL)
 
     mirror.apply(*scope(turn), batch, also)
 

@@ -92,7 +92,8 @@ def joined(pages: Sequence[Batch]) -> Batch:
     """Pages in a row as one: the last one says how far it is."""
     people = [person for page in pages for person in page.people]
     orders = [order for page in pages for order in page.orders]
-    return replace(pages[-1], people=people, orders=orders)
+    buyers = [person for page in pages for person in page.buyers]
+    return replace(pages[-1], people=people, orders=orders, buyers=buyers)
 
 
 def pull(turn: Turn, cursor: str, now: datetime) -> Batch:

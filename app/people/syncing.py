@@ -32,17 +32,18 @@ class _Page:
     def __init__(self, session: Session, workspace_id: str, source: str, batch: Batch) -> None:
         self.session, self.workspace_id, self.source = session, workspace_id, source
         latest = {person.external_id: person for person in map(to_storable, batch.people)}
-        self.people: list[Person] = [latest[id] for id in sorted(latest)]
+        buyers = {person.external_id: person for person in map(to_storable, batch.buyers)}
         self.orders = [(to_storable_id(id), to_storable_order(order)) for id, order in batch.orders]
         self.merged = [(to_storable_id(old), to_storable_id(new)) for old, new in batch.merged]
         self.gone = [to_storable_id(id) for id in batch.gone]
         self.gone_orders = set(batch.gone_orders)
-        self.held = self._held(self._named())
+        self.held = self._held(self._named() | latest.keys() | buyers.keys())
+        latest = {id: one for id, one in buyers.items() if id not in self.held} | latest
+        self.people: list[Person] = [latest[id] for id in sorted(latest)]
 
     def _named(self) -> set[str]:
-        people = {person.external_id for person in self.people}
         pairs = {id for pair in self.merged for id in pair}
-        return people | pairs | {id for id, _ in self.orders} | set(self.gone)
+        return pairs | {id for id, _ in self.orders} | set(self.gone)
 
     def _held(self, external_ids: Iterable[str]) -> dict[str, Held]:
         return keeping.held(self.session, self.workspace_id, self.source, sorted(external_ids))

@@ -181,6 +181,13 @@ def change(session: Session, turn: Turn, **values: Any) -> None:
         raise Overtaken
 
 
+def overtake(session: Session, installation_id: str, kind: str) -> None:
+    """Have a run that may be under way store nothing more; what it would have stored is read again by another."""
+    mine = (SyncRow.installation_id == installation_id, SyncRow.kind == kind)
+    again = update(SyncRow).where(*mine).values(ticket=new_id("t"))
+    session.execute(again.execution_options(synchronize_session=False))
+
+
 def failed(turn: Turn, error: Exception, now: datetime) -> None:
     """Store a failure: when to try again, or that it stopped and why."""
     row, outbound = turn.row, turn.outbound

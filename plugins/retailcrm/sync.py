@@ -50,9 +50,10 @@ def customers(account: Account, at: Cursor) -> Batch:
 
 
 def orders(account: Account, at: Cursor) -> Batch:
-    """One page of the orders, with those who placed them."""
+    """One page of the orders. Who placed them was just read with the customers; of whom was not, the order tells."""
     entries, pages = account.entries("orders", page=at.page)
-    return batch(turn(at, pages, "customers/history"), done=at.customers + pages.read, **with_buyers(account, entries))
+    placed, buyers = orders_of(account, entries)
+    return batch(turn(at, pages, "customers/history"), done=at.customers + pages.read, orders=placed, buyers=buyers)
 
 
 def turn(at: Cursor, pages: Pages, after: str) -> Cursor:
@@ -176,14 +177,20 @@ def people_of(account: Account, entries: Sequence[object]) -> list[Person]:
 
 def with_buyers(account: Account, entries: Sequence[object]) -> dict[str, Any]:
     """Orders and who placed them: as the account knows them, else as their orders do."""
+    placed, buyers = orders_of(account, entries)
+    ids = dict.fromkeys(int(buyer.external_id) for buyer in buyers)
+    return {"people": people_of(account, reread(account, "customers", ids)), "orders": placed, "buyers": buyers}
+
+
+def orders_of(account: Account, entries: Sequence[object]) -> tuple[list[tuple[str, Order]], list[Person]]:
+    """Orders, and their buyers as they tell of them."""
     crm, placed, buyers = crm_of(account), list[tuple[str, Order]](), dict[str, Person]()
     for entry in entries:
         buyer, order = records.buyer_of(entry, crm), records.to_order(entry, crm)
         if buyer and order:
             placed.append((buyer.external_id, order))
             buyers[buyer.external_id] = buyer
-    known = people_of(account, reread(account, "customers", dict.fromkeys(map(int, buyers))))
-    return {"people": [*(buyers | {one.external_id: one for one in known}).values()], "orders": placed}
+    return placed, [*buyers.values()]
 
 
 def crm_of(account: Account) -> str:

@@ -139,6 +139,15 @@ def test_a_new_order_brings_the_person_back(full: PeopleDirectory) -> None:
     assert [order.number for order in person.orders] == ["A3"]
 
 
+def test_what_an_order_tells_of_its_buyer_is_nothing_new(full: PeopleDirectory) -> None:
+    requests.erase(held(full), NOW)
+    told = Person("1", "O. I.", "oleg@example.com")
+    pull([], orders=[("1", Order("ORDER-A1", "2026-01-01"))], buyers=[told])
+    assert traces("O. I.", "ORDER-A1") == []
+    pull([], orders=[("1", Order("A3", "2026-03-02"))], buyers=[told])
+    assert set(traces("O. I.", "A3")) == {"O. I.", "A3"}
+
+
 def test_a_page_that_was_on_its_way_brings_nobody_back(full: PeopleDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     real = mirror.syncing.apply
 

@@ -82,6 +82,17 @@ def test_orders_of_nobody_are_left_out(mine: PeopleDirectory) -> None:
         assert session.scalars(select(OrderRow)).all() == []
 
 
+def test_a_buyer_is_kept_unless_held_already(mine: PeopleDirectory) -> None:
+    apply(people=[Person("1", "Jan Novák", "jan@shop.example")])
+    page = {"orders": [("1", Order("A")), ("2", Order("B"))], "buyers": [Person("1", "J. N."), Person("2", "Eva")]}
+    assert apply(**page) == Stored(1, 0)
+    assert (card(mine, "jan").email, numbers(mine, "jan"), numbers(mine, "eva")) == ("jan@shop.example", ["A"], ["B"])
+    assert apply(**page) == Stored()
+    assert apply(people=[Person("3", "Ota")], buyers=[Person("3", "O.")]) == Stored(1, 0)
+    assert names(mine, "ota") == ["Ota"]
+    check_terms_are_true()
+
+
 def test_the_gone_are_deleted_with_their_orders(mine: PeopleDirectory) -> None:
     apply(people=[Person("1", "Jan"), Person("2", "Eva")], orders=[("1", Order("A")), ("2", Order("B"))])
     apply(gone=["1", "never seen"])

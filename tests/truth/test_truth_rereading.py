@@ -8,9 +8,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.jobs import spread
-from app.people import rereading
+from app.people import rereading, sync, turns
 from app.people.rereading import EVERY
+from app.people.turns import Turn
+from app.sdk import Batch
 from tests.truth.conftest import SQLITE, Shop
+
+MINUTE = timedelta(minutes=1)
 
 
 def due(shop: Shop) -> datetime:
@@ -63,6 +67,41 @@ def test_a_look_that_was_cut_short_goes_on_where_it_was(shop: Shop, monkeypatch:
     shop.box.behaviour.clear()
     shop.work("reread", at=at + timedelta(hours=1))
     assert (shop.people(), shop.asked("customers") - before) == (18, 3)
+
+
+def pulls_while_somebody_is_deleted(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A page tells of a change of somebody who is deleted, and found to be gone, before it is stored; the e-mail."""
+    real = sync.pull
+
+    def late(turn: Turn, cursor: str, now: datetime) -> Batch:
+        page = real(turn, cursor, now)
+        if any(person.external_id == "1005" for person in page.people):
+            monkeypatch.setattr(sync, "pull", real)
+            shop.box.remove(1005)
+            assert shop.work("reread", at=now) == 1
+        return page
+
+    monkeypatch.setattr(sync, "pull", late)
+    email = str(shop.box.customers[5]["login"]["email"])
+    shop.box.change(1005, note="Moved.")
+    assert shop.work("pull", after=MINUTE) == 1
+    assert sync.pull is real
+    return email
+
+
+def test_a_page_from_before_a_deletion_does_not_bring_the_person_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = pulls_while_somebody_is_deleted(shop, monkeypatch)
+    assert (shop.found(email), shop.people()) == ([], 19)
+    assert shop.work("pull", after=2 * MINUTE) == 1
+    assert (shop.found(email), shop.people(), shop.row("pull").state) == ([], 19, "live")
+
+
+@SQLITE
+def test_a_page_that_is_stored_nevertheless_is_noticed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "overtake", lambda session, installation_id, kind: None)
+    assert shop.found(pulls_while_somebody_is_deleted(shop, monkeypatch))
 
 
 @SQLITE

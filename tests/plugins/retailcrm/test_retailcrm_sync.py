@@ -73,6 +73,7 @@ class World:
     def take(self, batch: Batch) -> None:
         self.batches.append(batch)
         self.people.update({person.external_id: person for person in batch.people})
+        self.people = {person.external_id: person for person in batch.buyers} | self.people
         for old, new in batch.merged:
             self.people.pop(old, None)
             self.orders.setdefault(new, {}).update(self.orders.pop(old, {}))
@@ -360,14 +361,30 @@ def test_own_changes_that_are_not_skipped_are_noticed(live: World, monkeypatch: 
     assert paths(live).count("customers") == 1
 
 
-def test_an_order_tells_of_a_customer_who_is_not_listed(live: World) -> None:
-    id = live.account.add("orders", customer=4701, firstName="Ana", patronymic="M.", lastName="Ruiz", phone="+34 600")
-    del live.account.ids("customers")[4701]
-    live.rest()
-    assert live.people["4701"] == Person(
-        "4701", "Ana M. Ruiz", "customer1@example.com", "+34 600", url="https://shop.simla.com/customers/4701"
-    )
-    assert f"N{id}" in live.orders["4701"]
+ANA = {"firstName": "Ana", "patronymic": "M.", "lastName": "Ruiz", "phone": "+34 600"}
+
+
+@pytest.mark.parametrize("when", ["in-the-first-pass", "later"])
+def test_an_order_tells_of_a_customer_who_is_not_listed(world: World, when: str) -> None:
+    if when == "later":
+        world.rest()
+    stranger = world.account.add()
+    email = world.account.entry(stranger)["email"]
+    id = world.account.add("orders", customer=stranger, **ANA)
+    del world.account.ids("customers")[stranger]
+    world.rest()
+    url = f"https://shop.simla.com/customers/{stranger}"
+    assert world.people[str(stranger)] == Person(str(stranger), "Ana M. Ruiz", email, "+34 600", url=url)
+    assert f"N{id}" in world.orders[str(stranger)]
+
+
+def test_the_first_pass_reads_each_page_of_orders_with_one_call(world: World) -> None:
+    while read_cursor(world.cursor).phase != "orders":
+        world.step()
+    world.account.calls.clear()
+    while read_cursor(world.cursor).phase == "orders":
+        world.step()
+    assert paths(world) == ["orders"] * -(-len(world.account.ids("orders")) // 100)
 
 
 def test_a_known_customer_is_never_replaced_by_what_an_order_tells(live: World) -> None:
