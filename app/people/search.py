@@ -18,7 +18,7 @@ LAST = "\U0010ffff"
 # A word that finds fewer is followed to its end; the beginning of a longer one is read so far in the order of letters.
 FEW = 1000
 # So much of a list is read, best first, for those who have the other words too: of the last list, and of those before.
-MOST_READ = 2000
+MOST_READ = 1500
 FIRST_READ = 1000
 # More than eight words in the worst field add up to: an exact word always comes before a prefix.
 PREFIX_ONLY = 100

@@ -41,13 +41,17 @@ REPEATS = 8 if QUICK else 50
 PEOPLE_STORED = 1_000 if QUICK else 5_000
 # Of 10,000 people a few have such a name.
 RARE, RARER, RAREST = (fold(Crowd().last[place]) for place in (250, 300, 400))
+# Of these, a page of twenty: there the cost grows with nothing but the crowd, not with how many there are to show.
+PAGEFUL = [fold(Crowd().last[place]) for place in (30, 34, 38)]
 CLASSES: dict[str, list[str]] = {
     "1 common letter": ["n", "j", "s", "k"],
     "1 common beginning": ["no", "nov", "jan", "mar", "svob", "novak", "sezna", "420", "gmai"],
     "1 common word": ["jan", "novák", "petr", "seznam", "svobodová"],
     "1 rare": [RARE, RARER, RAREST[:-1], "xen", "+420 777 1", "zzz"],
+    "1 rare, a page of them": PAGEFUL,
     "2 common": ["jan nov", "j n", "petr svo", "nov jan", "jan novák", "mar dvo", "jana novák", "seznam jan"],
     "2 common and rare": [f"jan {RARE}", f"j {RARER}", f"{RAREST[:-1]} seznam", "xen nov", "zzz jan"],
+    "2 common and rare, a page of them": [f"j {fold(name)}" for name in Crowd().last[8:11]],
     "2 that nobody has": ["nov svob", "dvořák procház", "jana petra", "jan pavel"],
     "3 words": ["jan nov sez", "j n s", "jan novák gmail", "petr svo 420", "xen nov cz", "nov svob jan"],
 }

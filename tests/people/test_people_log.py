@@ -1,0 +1,95 @@
+"""A bulk sync on SQLite keeps the mirror's log short, although somebody reads at every moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from app.core import database
+from app.core.database import MIRROR, db, length_of_log, reading
+from app.people import mirror
+from app.people.directory import PeopleDirectory
+from app.people.models import PersonRow
+from app.sdk import Batch, Person
+
+SQLITE = pytest.mark.parametrize("host", ["sqlite"], indirect=True)
+LONGEST = 512 * 1024
+PAGES = 40
+
+
+@contextmanager
+def readers(host: Flask) -> Iterator[None]:
+    """Three who read in turns that overlap: there is no moment without one."""
+    over = threading.Event()
+
+    def read() -> None:
+        with host.app_context():
+            while not over.is_set():
+                with reading() as session:
+                    session.scalar(select(func.count()).select_from(PersonRow))
+                    time.sleep(0.03)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for place, thread in enumerate(threads):
+        time.sleep(0.01 * place)
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def longest_log() -> int:
+    """The length of the log, at most, while pages of people are stored."""
+    longest = 0
+    for page in range(PAGES):
+        people = [Person(f"{page}-{number}", f"Jan {page} {number}") for number in range(100)]
+        mirror.apply("w1", "shop1", Batch(people=people))
+        longest = max(longest, length_of_log(db.engines[MIRROR]))
+    return longest
+
+
+@SQLITE
+def test_the_log_stays_short(host: Flask, mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "LONGEST_LOG", LONGEST)
+    with readers(host):
+        longest = longest_log()
+    assert LONGEST < longest < 4 * LONGEST
+    assert len(mine.search("jan", 100)) == 100
+
+
+@SQLITE
+def test_one_that_nobody_folds_is_noticed(host: Flask, mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "fold", lambda key: False)
+    with readers(host):
+        assert longest_log() > 4 * LONGEST
+
+
+@SQLITE
+def test_who_reads_on_and_on_is_not_waited_for_without_end(
+    host: Flask, mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The log is folded later then, and nothing is lost."""
+    monkeypatch.setattr(database, "LONGEST_LOG", LONGEST)
+    with db.engines[MIRROR].connect() as connection:
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql("SELECT count(*) FROM person").all()
+        for page in range(20):
+            people = [Person(f"{page}-{number}", f"Jan {page} {number}") for number in range(100)]
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(mirror, "fold", lambda key: False)
+                mirror.apply("w1", "shop1", Batch(people=people))
+        assert length_of_log(db.engines[MIRROR]) > LONGEST
+        assert database.fold(MIRROR) is False
+    assert database.fold(MIRROR) is True
+    assert mirror.count("w1") == 2000
