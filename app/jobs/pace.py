@@ -40,10 +40,11 @@ class PaceRow(PaceBase):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A slot that was taken: the call may begin at ``at``."""
+    """A slot that was taken: the call may begin at ``at``, and the next ``interval`` seconds after it has begun."""
 
     number: int
     at: float
+    interval: float
     held_until: float
 
 
@@ -61,14 +62,16 @@ def slot(installation_id: str, limits: Limits, until: float) -> Iterator[None]:
         taken = take(installation_id, limits, time.time())
     if taken is None:
         raise UpstreamFailed("own_limit")
+    began = taken.at
     try:
         if taken.at > until:
             raise UpstreamFailed("own_limit")
         time.sleep(max(0.0, taken.at - time.time()))
+        began = max(taken.at, time.time())
         yield
     finally:
         with suppress(SQLAlchemyError):  # then it is free when its time is over
-            release(installation_id, taken)
+            release(installation_id, taken, began)
 
 
 def take(installation_id: str, limits: Limits, now: float) -> Slot | None:
@@ -83,8 +86,8 @@ def take(installation_id: str, limits: Limits, now: float) -> Slot | None:
         if not open_slots:
             return None
         number = min(open_slots, key=lambda slot: open_slots[slot])
-        taken = Slot(number, open_slots[number], open_slots[number] + LONGEST_CALL)
-        return taken if store(connection, installation_id, taken, interval, held.get(number)) else None
+        taken = Slot(number, open_slots[number], interval, open_slots[number] + LONGEST_CALL)
+        return taken if store(connection, installation_id, taken, held.get(number)) else None
 
 
 def begin(free_at: float, held_until: float, now: float) -> float | None:
@@ -94,21 +97,20 @@ def begin(free_at: float, held_until: float, now: float) -> float | None:
     return max(now, free_at) if free_at <= now + 2 * LONGEST_CALL else now
 
 
-def store(
-    connection: Connection, installation_id: str, taken: Slot, interval: float, before: tuple[float, float] | None
-) -> bool:
+def store(connection: Connection, installation_id: str, taken: Slot, before: tuple[float, float] | None) -> bool:
     """Write the slot down as held, unless another process was quicker."""
     values = {"id": installation_id, "number": taken.number}
-    values |= {"at": taken.at + interval, "until": taken.held_until}
+    values |= {"at": taken.at + taken.interval, "until": taken.held_until}
     if before is None:
         return connection.execute(FIRST[connection.dialect.name], values).first() is not None
     return connection.execute(AGAIN, values | {"free": before[0], "held": before[1]}).rowcount == 1
 
 
-def release(installation_id: str, taken: Slot) -> None:
-    """Give the slot back, unless it was given up already."""
+def release(installation_id: str, taken: Slot, began: float) -> None:
+    """Give the slot back, unless it was given up already. A busy machine may have begun the call late."""
+    values = {"id": installation_id, "number": taken.number, "held": taken.held_until}
     with db.engines[PACE].begin() as connection:
-        connection.execute(BACK, {"id": installation_id, "number": taken.number, "held": taken.held_until})
+        connection.execute(BACK, values | {"at": began + taken.interval})
 
 
 # Made once, since they frame every single call.
@@ -118,7 +120,7 @@ THIS = (MINE, SLOTS.c.slot == bindparam("number"), SLOTS.c.held_until == bindpar
 TAKEN: dict[str, BindParameter[float]] = {"free_at": bindparam("at"), "held_until": bindparam("until")}
 HELD = select(SLOTS.c.slot, SLOTS.c.free_at, SLOTS.c.held_until).where(MINE)
 AGAIN = update(SLOTS).where(*THIS, SLOTS.c.free_at == bindparam("free")).values(TAKEN)
-BACK = update(SLOTS).where(*THIS).values(held_until=0.0)
+BACK = update(SLOTS).where(*THIS).values(held_until=0.0, free_at=bindparam("at"))
 FIRST = {
     name: insert(SLOTS)
     .values(installation_id=bindparam("id"), slot=bindparam("number"), **TAKEN)

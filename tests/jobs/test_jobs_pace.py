@@ -24,7 +24,7 @@ def starts(limits: Limits, calls: int, lasting: float) -> list[float]:
         slot = pace.take("shop", limits, now)
         assert slot is not None
         found.append(slot.at)
-        pace.release("shop", slot)
+        pace.release("shop", slot, slot.at)
         now = slot.at + lasting
     return found
 
@@ -55,8 +55,21 @@ def test_no_more_together_than_allowed(any_host: Flask) -> None:
     assert [slot is not None for slot in taken] == [True, True, True, False]
     assert pace.take("other", limits, NOW) is not None
     assert taken[1] is not None
-    pace.release("shop", taken[1])
+    pace.release("shop", taken[1], NOW)
     assert pace.take("shop", limits, NOW) is not None
+
+
+@pytest.mark.parametrize(("late", "apart"), [(0.0, 0.11), (0.5, 0.61)], ids=["in-time", "late"])
+def test_after_a_call_that_a_busy_machine_began_late_the_next_is_later_too(
+    any_host: Flask, late: float, apart: float
+) -> None:
+    limits = Limits(10, 1.0, 1)
+    slot = pace.take("shop", limits, NOW)
+    assert slot is not None
+    pace.release("shop", slot, slot.at + late)
+    then = pace.take("shop", limits, NOW)
+    assert then is not None
+    assert then.at - slot.at == pytest.approx(apart)
 
 
 def test_what_a_dead_process_held_is_free_again_in_time(host: Flask) -> None:
