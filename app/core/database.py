@@ -13,8 +13,11 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
+
+from app.core.fair import FairLock
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -100,7 +103,12 @@ def beside(main: URL, name: str) -> URL:
 
 
 def prepare_sqlite(engine: Engine, pragmas: tuple[str, ...]) -> None:
-    """Take transactions out of the driver's hands: writers begin IMMEDIATE, so no update is lost or refused midway."""
+    """Take transactions out of the driver's hands: writers begin IMMEDIATE, so no update is lost or refused midway.
+
+    Who writes in this process waits here for its turn: SQLite has those who wait look again now and then, and one of
+    many who are unlucky would find it locked each time.
+    """
+    turn = FairLock()
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, record: Any) -> None:
@@ -110,7 +118,18 @@ def prepare_sqlite(engine: Engine, pragmas: tuple[str, ...]) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN" if _mode.get() == "read" else "BEGIN IMMEDIATE")
+        if _mode.get() == "read":
+            connection.exec_driver_sql("BEGIN")
+            return
+        if not connection.info.get("turn") and not turn.acquire(timeout=BUSY_SECONDS):
+            raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("others are writing"))
+        connection.info["turn"] = True
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "checkin")
+    def checkin(connection: Any, record: Any) -> None:
+        if record.info.pop("turn", False):
+            turn.release()
 
 
 def fold(key: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -15,6 +16,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, create_engine, event, select, update
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.core import database
@@ -24,6 +26,7 @@ from app.people.models import PersonRow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 THREADS, ROUNDS = 4, 25
+CROWD = 12
 BULK = 500
 
 
@@ -166,6 +169,64 @@ def test_no_update_is_lost_between_threads(host: Flask) -> None:
 
     together(host, add_one)
     assert counted() == THREADS * ROUNDS
+
+
+class NoTurns:
+    """A lock that anybody gets at any time."""
+
+    def acquire(self, timeout: float) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def refusals(app: Flask) -> int:
+    """How many of those who write at once are told that the database is locked."""
+    start, refused = threading.Barrier(CROWD), []
+
+    def write() -> None:
+        with app.app_context():
+            start.wait()
+            for _ in range(ROUNDS):
+                try:
+                    with writing() as session:
+                        session.execute(update(WorkspaceRow).values(name="x"))
+                        time.sleep(0.02)
+                except OperationalError:
+                    refused.append(1)
+
+    with ThreadPoolExecutor(CROWD) as pool:
+        for done in [pool.submit(write) for _ in range(CROWD)]:
+            done.result()
+    return len(refused)
+
+
+def crowded(tmp_path: Path) -> int:
+    """The same on a host of its own, on which nobody waits longer than twice as long as all others write once."""
+    app = Flask("crowded")
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/crowded.db"
+    database.init_app(app)
+    with app.app_context():
+        Base.metadata.create_all(db.engine)
+        try:
+            return refusals(app)
+        finally:
+            db.session.remove()
+            for engine in db.engines.values():
+                engine.dispose()
+
+
+def test_who_writes_waits_for_a_turn_and_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.5)
+    assert crowded(tmp_path) == 0
+
+
+def test_sqlites_own_waiting_is_not_fair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: those who wait look again now and then, and somebody is always unlucky."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(database, "FairLock", NoTurns)
+    assert crowded(tmp_path) > 0
 
 
 def test_sqlalchemys_own_transactions_lose_updates(host: Flask) -> None:
