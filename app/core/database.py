@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -74,6 +75,7 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 # SQLite folds a log into its file by itself, but begins it anew only where nobody reads or writes just then: in a busy
 # hour it would grow for ever. Who writes much folds one that is longer than this, in bytes, and has the others wait.
 LONGEST_LOG = 32 * 1024 * 1024
+_turns: WeakKeyDictionary[Engine, FairLock] = WeakKeyDictionary()
 _mode: ContextVar[str] = ContextVar("transaction", default="")
 
 
@@ -105,10 +107,10 @@ def beside(main: URL, name: str) -> URL:
 def prepare_sqlite(engine: Engine, pragmas: tuple[str, ...]) -> None:
     """Take transactions out of the driver's hands: writers begin IMMEDIATE, so no update is lost or refused midway.
 
-    Who writes in this process waits here for its turn: SQLite has those who wait look again now and then, and one of
-    many who are unlucky would find it locked each time.
+    Who writes in this process waits for its turn: SQLite has those who wait look again now and then, and one of many
+    who is unlucky would find it locked each time.
     """
-    turn = FairLock()
+    turn = _turns[engine] = FairLock()
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, record: Any) -> None:
@@ -135,10 +137,12 @@ def prepare_sqlite(engine: Engine, pragmas: tuple[str, ...]) -> None:
 def fold(key: str) -> bool:
     """Fold the log of a SQLite database into its file if it has grown too long; true when it begins anew.
 
-    To be called after a big transaction, by who wrote it. Waits for those who read as long as for any lock.
+    To be called after a big transaction, by who wrote it. Waits for those who write and read as long as for any lock.
     """
     engine = db.engines[key]
     if engine.dialect.name != "sqlite" or length_of_log(engine) < LONGEST_LOG:
+        return False
+    if not _turns[engine].acquire(BUSY_SECONDS):
         return False
     connection = engine.raw_connection()  # no transaction, inside which nothing can be folded
     try:
@@ -147,6 +151,7 @@ def fold(key: str) -> bool:
         return bool(cursor.fetchall()[0][0] == 0)
     finally:
         connection.close()
+        _turns[engine].release()
 
 
 def length_of_log(engine: Engine) -> int:

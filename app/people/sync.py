@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, current_app
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.core.database import writing
@@ -31,6 +32,8 @@ log = structlog.get_logger()
 
 # How often a shop that is live is asked for what changed.
 POLL = timedelta(seconds=60)
+# How often a page in hand waits for its turn to be stored; if it is given up, it is read again.
+PATIENCE = 4
 # How long a step begins calls; it ends well before a worker that stops is at the end of its patience.
 GO_ON_SECONDS = 5.0
 
@@ -83,7 +86,13 @@ def store(turn: Turn, page: Batch, now: datetime) -> None:
         turns.change(session, turn, **values)
         pushing.mark(session, turn.installation.workspace, turn.installation.id, page)
 
-    mirror.apply(turn.installation.workspace, turn.installation.id, page, also)
+    for patience in reversed(range(PATIENCE)):
+        try:
+            mirror.apply(turn.installation.workspace, turn.installation.id, page, also)
+            break
+        except OperationalError:  # others are being stored, too
+            if not patience:
+                raise
     for name, value in values.items():
         setattr(turn.row, name, value)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from app.core.database import writing
 from app.core.models import InstallationRow
@@ -173,6 +174,24 @@ def test_of_several_pages_those_before_a_failure_are_stored_and_it_counts_once(
     assert pulled(1, now() + timedelta(minutes=1)) == [False]
     assert [call.cursor for call in platform.of("shop")] == ["", "10", "20", "20"]
     assert (held().failures, held().state, mirror.count("ws", "shop")) == (0, "live", 30)
+
+
+@SQLITE
+@pytest.mark.parametrize(("busy", "stored"), [(3, 30), (4, 0)], ids=["for-some-time", "for-too-long"])
+def test_of_several_pages_those_in_hand_wait_while_the_database_is_busy(
+    shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch, busy: int, stored: int
+) -> None:
+    real, left = mirror.apply, iter(range(busy))
+
+    def apply(*page: object) -> mirror.Stored:
+        if next(left, None) is not None:
+            raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError())
+        return real(*page)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(mirror, "apply", apply)
+    pulled()
+    assert (mirror.count("ws", "shop"), held().failures) == (stored, 0)
+    assert len({call.cursor for call in platform.of("shop")}) == len(platform.of("shop"))
 
 
 def back_again(turn: turns.Turn, cursor: str, at: datetime) -> Batch:
