@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, Queue
@@ -16,6 +17,8 @@ from app.sdk import Batch
 MOST_WAITING = 4
 # Pages that one transaction stores: enough to be quick, few enough for another writer to wait for.
 MOST_JOINED = 4
+# Seconds in which they are gathered: each page touches pages of the index all over the file, several touch the same.
+GATHER = 0.3
 # Pages that a worker that dies has read in vain: with them the one that was just being read.
 MOST_LOST = MOST_WAITING + MOST_JOINED + 1
 
@@ -54,23 +57,31 @@ class Ahead:
             self._thread.join()
 
     def take(self) -> list[Batch]:
-        """The pages that are there, as far as they may be stored as one; waits for the first of them.
+        """The next pages that may be stored as one: the first, whenever it comes, and those that come soon after it.
 
         Empty when the row has ended.
         """
         pages = [page] if (page := self._next()) else []
-        while pages and len(pages) < MOST_JOINED and may_be_joined(pages[-1]) and not self._waiting.empty():
-            if page := self._next():
-                pages.append(page)
+        until = time.monotonic() + GATHER
+        while pages and len(pages) < MOST_JOINED and may_be_joined(pages[-1]):
+            page = self._next(max(0.0, until - time.monotonic()))
+            if page is None:
+                break
+            pages.append(page)
         return pages
 
-    def _next(self) -> Batch | None:
+    def _next(self, seconds: float | None = None) -> Batch | None:
+        """The next page; None when the row has ended, or none comes within ``seconds``."""
         if (first := self._first) is not None:
             self._first = None
             return first
-        page = None if self._ended else self._waiting.get()
-        self._ended = page is None
-        return page
+        if self._ended:
+            return None
+        with suppress(Empty):
+            page = self._waiting.get(timeout=seconds)
+            self._ended = page is None
+            return page
+        return None
 
     def _run(self, page: Batch) -> None:
         try:
