@@ -21,10 +21,9 @@ from app.core.models import CredentialRow
 from app.core.seal import new_id
 from app.jobs import spread
 from app.jobs.kinds import Run
-from app.people import handover, turns
+from app.people import handover, keeping, turns
 from app.people.directory import shown_sources
 from app.people.handover import Plan
-from app.people.lists import among
 from app.people.models import PersonRow, PushedRow
 from app.people.sync_state import FIRST, LIVE, PUSH, STOPPED, SyncRow
 from app.people.turns import INSERTS, Turn
@@ -85,12 +84,7 @@ def mark(session: Session, workspace_id: str, source: str, batch: Batch) -> None
     takers = list(session.scalars(select(SyncRow.installation_id).where(*mine)))
     if not takers or not ids:
         return
-    changed = (
-        PersonRow.workspace_id == workspace_id,
-        PersonRow.source == source,
-        among(session, PersonRow.external_id, ids),
-    )
-    people = list(session.scalars(select(PersonRow.id).where(*changed)))
+    people = keeping.ids_of(session, workspace_id, source, ids).values()
     for taker in takers:
         mark_ids(session, taker, people)
 

@@ -45,6 +45,20 @@ def test_each_event_is_subscribed_to_once(shop: Shop) -> None:
     assert shop.installed().subscription == {"webhook_origin": shop.stage.url}
 
 
+@SQLITE
+@pytest.mark.parametrize(("soon", "runs"), [(subscribing.SOON, 0), (timedelta(0), 1)], ids=["guarded", "control"])
+def test_one_that_waits_for_our_own_database_is_not_brought_forward(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, soon: timedelta, runs: int
+) -> None:
+    """It would fail again at once, and again."""
+    monkeypatch.setattr(subscribing, "SOON", soon)
+    now = datetime.now(UTC)
+    with writing() as session:
+        row = session.get_one(SyncRow, (shop.id, SUBSCRIBE))
+        row.cursor, row.next_at = "", now + timedelta(seconds=2)
+    assert shop.work(SUBSCRIBE, at=now) == runs
+
+
 def test_the_daily_look_mends_and_the_former_address_is_good_for_a_while(shop: Shop) -> None:
     """A shop switches a webhook off when we were away, or somebody deletes one; the others only change addresses."""
     (former,), ids = urls(shop), set(shop.box.webhooks)
