@@ -20,13 +20,14 @@ from app.people.contacts import humans, keys, plain
 from app.people.lists import listed
 from app.people.models import IMPORT, PersonRow
 from app.people.search import found, holders, score
-from app.people.terms import email_term, query_words
+from app.people.terms import Word, email_term, query_words
 from app.sdk import Hit, Message, Order, Person, State
 
 SERVED = (State.ACTIVE, State.PAUSED, State.PENDING)
 MOST_HITS = 100
-# People who turn out to be one, or not to be found after all, are made up for by so many more.
-SPARE = 20
+# So many more are read than are asked for: some turn out to be one human, and of several words each list has an order
+# of its own. Where too few are left nevertheless, although there may be more, the second round reads many more.
+SPARE_OF_ONE_WORD, SPARE, MANY_SPARE = 4, 20, 200
 _ID = re.compile(r"[1-9][0-9]{0,17}")
 R = TypeVar("R", bound=Any)
 _FILLED = ("email", "phone", "company", "url", "note")
@@ -66,11 +67,19 @@ class PeopleDirectory:
         if not words or limit < 1:
             return []
         most = min(limit, MOST_HITS)
+        spare = SPARE_OF_ONE_WORD if len(words) == 1 else SPARE
         with reading() as session:
-            rows = self._rows(session, found(session, self.workspace_id, words, most + SPARE))
+            hits, more = self._best(session, words, most, spare)
+            return hits if len(hits) == most or not more else self._best(session, words, most, MANY_SPARE)[0]
+
+    def _best(self, session: Session, words: Sequence[Word], most: int, spare: int) -> tuple[list[Hit], bool]:
+        """The best of those who are read, and whether there may be more."""
+        ids = found(session, self.workspace_id, words, most + spare)
+        rows = self._rows(session, ids)
         points = {row.id: its for row in rows if (its := score(row.words, words)) is not None}
         ranked = best_first((row for row in rows if row.id in points), points)
-        return [to_hit(human.best) for human in islice(humans(ranked), most)]
+        hits = [to_hit(human.best) for human in islice(humans(ranked), most)]
+        return hits, len(ids) >= most + spare
 
     def person(self, id: str) -> Person | None:
         """One person, newest order first, with what other sources know of the same human; None for an id that is none

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from math import inf
+from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, Integer, Select, and_, bindparam, func, literal, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
-from app.people.models import LONGEST_TERM, TermRow
+from app.people.models import LONGEST_TERM, PersonRow, TermRow
 from app.people.ranking import mask, scope_of
 from app.people.terms import GRAM, LONGEST_GRAM, SHORTEST_PHONE_GRAM, Field, Word
 
@@ -20,12 +33,23 @@ FEW = 1000
 # So much of a list is read, best first, for those who have the other words too: of the last list, and of those before.
 MOST_READ = 1500
 FIRST_READ = 1000
+# Kept of those that were made: what is asked for decides how many there could be.
+STATEMENTS = 256
 # More than eight words in the worst field add up to: an exact word always comes before a prefix.
 PREFIX_ONLY = 100
 
 _ORDER = (TermRow.rank, TermRow.person_id)
 _BIND = {"mapper": TermRow}
-Arm = tuple[str, str, int, int]
+
+
+class Arm(NamedTuple):
+    """A list to read: ``read`` rows of it at most, of those that have the ``bits``, and of them who has the words."""
+
+    kind: str
+    term: str
+    bits: int
+    read: int
+    words: tuple[Word, ...]
 
 
 def found(session: Session, workspace_id: str, words: Sequence[Word], wanted: int) -> list[int]:
@@ -35,14 +59,16 @@ def found(session: Session, workspace_id: str, words: Sequence[Word], wanted: in
     """
     scope = scope_of(workspace_id)
     sizes = _sizes(session, scope, words)
-    driver = min(words, key=lambda word: sum(sizes.get(form, FEW) for form in word))
+    driver = min(words, key=lambda word: _commonness(word, sizes))
     arms = list(dict.fromkeys(_arms(driver, [word for word in words if word != driver], sizes)))
     # Whom a whole word finds its beginning finds again; of several words the second list is rarely needed.
     most = wanted * 2 if len(words) == 1 else wanted * 3 // 2
     values: dict[str, Any] = {"scope": scope, "wanted": wanted, "most": max(most, wanted * len(driver))}
-    for place, (_, term, bits, read) in enumerate(arms):
-        values |= {f"term{place}": term, f"last{place}": term + LAST, f"bits{place}": bits, f"read{place}": read}
-    statement = _lists(tuple(kind for kind, *_ in arms))
+    for place, arm in enumerate(arms):
+        term, last = arm.term, arm.term + LAST
+        values |= {f"term{place}": term, f"last{place}": last, f"bits{place}": arm.bits, f"read{place}": arm.read}
+        values |= {name: like(form) for name, form in _named(place, arm.words)}
+    statement = _lists(tuple((arm.kind, tuple(map(len, arm.words))) for arm in arms))
     return list(dict.fromkeys(session.scalars(statement, values, bind_arguments=_BIND)))
 
 
@@ -74,14 +100,14 @@ def _points(words: str, form: str) -> int | None:
 
 
 def _sizes(session: Session, scope: int, words: Sequence[Word]) -> dict[str, int]:
-    """How many entries each spelling has up to a thousand; under ``" spelling"`` whether it is a whole word of anybody;
-    not asked where nothing depends on it."""
+    """How many entries each spelling has up to a thousand; under ``" spelling"`` how many as a whole word; not asked
+    where nothing depends on it."""
     forms = list(dict.fromkeys(form for word in words for form in word))
     if len(words) == 1 and all(len(form) <= LONGEST_GRAM for form in forms):
         return {}
     asked = [(form, _kind(form), GRAM + form if _kind(form) == "list" else form) for form in forms]
     if len(words) > 1:
-        asked += [(f" {form}", "whole", form) for form in forms]
+        asked += [(f" {form}", "list", form) for form in forms]
     values: dict[str, Any] = {"scope": scope}
     for place, (_, _, term) in enumerate(asked):
         values |= {f"term{place}": term, f"last{place}": term + LAST}
@@ -89,59 +115,83 @@ def _sizes(session: Session, scope: int, words: Sequence[Word]) -> dict[str, int
     return dict(zip((name for name, _, _ in asked), row, strict=True))
 
 
+def _commonness(word: Word, sizes: Mapping[str, int]) -> tuple[float, int, int]:
+    """The lower, the rarer: by all that begins with it; where that is too much to count by the whole word, which is
+    what a surname of a few hundred people is, and where nobody has that by what was typed of it."""
+    begun = [sizes.get(form, FEW) for form in word]
+    whole = sum(sizes.get(f" {form}", 0) or FEW for form in word)
+    return sum(begun) if max(begun) < FEW else inf, whole, -max(map(len, word))
+
+
 def _kind(form: str) -> str:
     return "list" if len(form) <= LONGEST_GRAM else "range"
 
 
-def _arms(driver: Word, others: Sequence[Word], sizes: dict[str, int]) -> Iterator[Arm]:
+def _arms(driver: Word, others: Sequence[Word], sizes: Mapping[str, int]) -> Iterator[Arm]:
     """The lists to read: whole words first, so that who is found by them is never crowded out by who is not."""
     whole = [word for word in others if any(sizes[f" {form}"] for form in word)]
     begun = mask(others, whole=False)
     best = begun | mask(whole, whole=True)
-    yield from (("list", form, best, FIRST_READ) for form in driver)
+    words = tuple(others)
+    yield from (Arm("list", form, best, FIRST_READ, words) for form in driver)
     for bits, read in ((best, FIRST_READ), (begun, MOST_READ)):
         if bits == begun and read == FIRST_READ:
             continue
         for form in driver:
             if len(form) <= LONGEST_GRAM:
-                yield "list", GRAM + form, bits, read
+                yield Arm("list", GRAM + form, bits, read, words)
                 continue
-            yield "range", form, bits, FEW
+            yield Arm("range", form, bits, FEW, words)
             if sizes[form] >= FEW:
-                yield "list", GRAM + form[:LONGEST_GRAM], bits, read
+                yield Arm("list", GRAM + form[:LONGEST_GRAM], bits, read, (*words, driver))
+
+
+def like(form: str) -> str:
+    """The pattern of the words among which there is one that begins so."""
+    return f"% {form.replace('/', '//').replace('%', '/%').replace('_', '/_')}%"
+
+
+def _named(place: int, words: Sequence[Word]) -> Iterator[tuple[str, str]]:
+    for which, word in enumerate(words):
+        yield from ((f"like{place}_{which}_{spelling}", form) for spelling, form in enumerate(word))
 
 
 def _where(kind: str, place: int) -> ColumnElement[bool]:
     mine = TermRow.scope == bindparam("scope")
     term: BindParameter[str] = bindparam(f"term{place}")
-    if kind in ("list", "whole"):
+    if kind == "list":
         return and_(mine, TermRow.term == term)
     return and_(mine, TermRow.term >= term, TermRow.term < bindparam(f"last{place}"))
 
 
-@cache
-def _lists(kinds: tuple[str, ...]) -> Select[Any]:
-    """One statement for all lists of a search; made once for every combination."""
-    arms = [select(_list(kind, place).subquery()) for place, kind in enumerate(kinds)]
+@lru_cache(STATEMENTS)
+def _lists(kinds: tuple[tuple[str, tuple[int, ...]], ...]) -> Select[Any]:
+    """One statement for all lists of a search, by their kinds and how many spellings each word has that is looked for;
+    made once for every combination."""
+    arms = [select(_list(kind, place, spellings).subquery()) for place, (kind, spellings) in enumerate(kinds)]
     # Read one after the other: when there are enough the rest is never begun.
     return select(union_all(*arms).subquery().c.person_id).limit(bindparam("most", type_=Integer))
 
 
-def _list(kind: str, place: int) -> Select[Any]:
+def _list(kind: str, place: int, spellings: tuple[int, ...]) -> Select[Any]:
     read = select(TermRow.person_id, TermRow.rank, TermRow.signature).where(_where(kind, place))
     order = _ORDER if kind == "list" else (TermRow.term, *_ORDER)
     some = read.order_by(*order).limit(bindparam(f"read{place}", type_=Integer)).subquery()
     bits = bindparam(f"bits{place}", type_=TermRow.signature.type)
-    kept = select(some.c.person_id).where(some.c.signature.bitwise_and(bits) == bits)
-    # A list comes in the order of rank; a range has to be put into it.
-    kept = kept if kind == "list" else kept.order_by(some.c.rank)
-    return kept.limit(bindparam("wanted", type_=Integer))
+    maybe = select(some.c.person_id).where(some.c.signature.bitwise_and(bits) == bits)
+    if kind == "range":  # a list comes in the order of rank; a range has to be put into it
+        maybe = maybe.order_by(some.c.rank)
+    if kind == "range" and spellings:  # first, so that those behind the last who is wanted are not asked
+        maybe = select(maybe.limit(bindparam(f"read{place}", type_=Integer)).subquery())
+    person_id = maybe.selected_columns.person_id
+    # Asked of one person after the other until there are enough, and of nobody whom the signature rules out.
+    told = select(PersonRow.words).where(PersonRow.id == person_id).scalar_subquery()
+    names = [[f"like{place}_{which}_{spelling}" for spelling in range(many)] for which, many in enumerate(spellings)]
+    has = [or_(*(told.like(bindparam(name), escape="/") for name in word)) for word in names]
+    return maybe.where(*has).limit(bindparam("wanted", type_=Integer))
 
 
-@cache
+@lru_cache(STATEMENTS)
 def _counts(kinds: tuple[str, ...]) -> Select[Any]:
-    some = [
-        select(literal(1)).where(_where(kind, place)).limit(1 if kind == "whole" else FEW)
-        for place, kind in enumerate(kinds)
-    ]
+    some = [select(literal(1)).where(_where(kind, place)).limit(FEW) for place, kind in enumerate(kinds)]
     return select(*(select(func.count()).select_from(one.subquery()).scalar_subquery() for one in some))

@@ -363,8 +363,20 @@ def test_the_host_hands_out_this_directory(mine: PeopleDirectory) -> None:
 def test_a_list_is_read_from_the_index_in_its_own_order(mine: PeopleDirectory, kind: str) -> None:
     """Best first without sorting, and without looking at a person."""
     with reading() as session:
-        plan = explained(session, search._list(kind, 0).subquery().select())
+        plan = explained(session, search._list(kind, 0, ()).subquery().select())
     assert not [line for line in plan if "person " in line or "Seq Scan" in line or line.startswith("SCAN term")]
+    if kind == "list":
+        assert not [line for line in plan if "B-TREE" in line or "Sort" in line]
+
+
+@pytest.mark.parametrize("kind", ["list", "range"])
+def test_who_may_have_the_other_words_is_looked_at_alone(mine: PeopleDirectory, kind: str) -> None:
+    """By the key of the person, one after the other, and still without sorting a list."""
+    with reading() as session:
+        plan = explained(session, search._list(kind, 0, (1, 2)).subquery().select())
+    looks = [line for line in plan if "person " in line]
+    assert looks
+    assert all("PRIMARY KEY" in line or "using pk_person on person" in line for line in looks)
     if kind == "list":
         assert not [line for line in plan if "B-TREE" in line or "Sort" in line]
 
@@ -379,6 +391,7 @@ def explained(session: Session, statement: Select[Any]) -> list[str]:
     """The lines of the database's own plan; sequential scans are out of the question for it, as in a large table."""
     connection = session.connection(bind_arguments={"mapper": TermRow})
     values = {"scope": 1, "term0": "a", "last0": "b", "bits0": 1, "read0": 1000, "wanted": 20}
+    values |= dict.fromkeys(("like0_0_0", "like0_1_0", "like0_1_1"), "x")
     text = statement.params(values).compile(connection.engine, compile_kwargs={"literal_binds": True})
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
