@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 from flask import Flask
@@ -46,4 +47,13 @@ def create_app(instance: Path | None = None) -> Flask:
     )
     for part in (database, headers, web, nodes, health, metrics, people, pages, sandbox):
         part.init_app(app)
+    return app
+
+
+def served() -> Flask:
+    """`create_app` for a process that serves until it ends, as gunicorn starts them."""
+    app = create_app()
+    # What is loaded by now stays: to look through all of it again and again would stop every request meanwhile.
+    gc.collect()
+    gc.freeze()
     return app

@@ -125,7 +125,7 @@ def check_loopback(bind: str) -> None:
 
 def programs(bind: str, workers: int, *, worker: bool, demo: bool) -> list[Program]:
     """What serving takes: gunicorn must live; the others are started again."""
-    gunicorn = ["-m", "gunicorn", "app:create_app()", "--bind", bind, "--workers", str(workers)]
+    gunicorn = ["-m", "gunicorn", "app:served()", "--bind", bind, "--workers", str(workers)]
     # Threads, since a request may wait for a platform, or for a platform that calls us back meanwhile.
     gunicorn += ["--worker-class", "gthread", "--threads", "16", "--timeout", "30", "--graceful-timeout", "25"]
     # A signed query may be long: the default line of 4094 bytes would cut off what its platform allows.

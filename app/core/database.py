@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, event
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -28,6 +30,8 @@ NAMING = {
 }
 MIRROR, PACE = "mirror", "pace"
 BUSY_SECONDS = 1.5
+# How often one who waits for another process looks again. SQLite's own waiting looks ever less often, up to 25 ms.
+LOOK_SECONDS = 0.001
 # What is kept of a log that is begun anew: to write over a file costs less than to make one.
 LOG_KEPT = f"journal_size_limit={16 * 1024 * 1024}"
 PRAGMAS = {
@@ -74,7 +78,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 # SQLite folds a log into its file by itself, but begins it anew only where nobody reads or writes just then: in a busy
 # hour it would grow for ever. Who writes much folds one that is longer than this, in bytes, and has the others wait.
-LONGEST_LOG = 32 * 1024 * 1024
+# A little at a time: while the disk takes in a long one, an installation's commit waits for that.
+LONGEST_LOG = 4 * 1024 * 1024
+# Who reads on for longer than this, say to export, is not waited for: the next fold may find nobody.
+FOLD_SECONDS = 0.25
 _turns: WeakKeyDictionary[Engine, FairLock] = WeakKeyDictionary()
 _mode: ContextVar[str] = ContextVar("transaction", default="")
 
@@ -123,10 +130,11 @@ def prepare_sqlite(engine: Engine, pragmas: tuple[str, ...]) -> None:
         if _mode.get() == "read":
             connection.exec_driver_sql("BEGIN")
             return
+        until = time.monotonic() + BUSY_SECONDS
         if not connection.info.get("turn") and not turn.acquire(timeout=BUSY_SECONDS):
             raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("others are writing"))
         connection.info["turn"] = True
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        begin_writing(connection, until)
 
     @event.listens_for(engine, "checkin")
     def checkin(connection: Any, record: Any) -> None:
@@ -134,10 +142,36 @@ def prepare_sqlite(engine: Engine, pragmas: tuple[str, ...]) -> None:
             turn.release()
 
 
+def begin_writing(connection: Connection, until: float) -> None:
+    """Wait for other processes that write, no longer than ``until`` on the monotonic clock.
+
+    Raises `OperationalError` when it is locked even then.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except OperationalError as error:
+                if time.monotonic() > until or not is_locked(error):
+                    raise
+                time.sleep(LOOK_SECONDS)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
+
+
+def is_locked(error: OperationalError) -> bool:
+    """Whether SQLite says that others use the database; what exactly they do stands in the higher bits."""
+    return isinstance(error.orig, sqlite3.Error) and error.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def fold(key: str) -> bool:
     """Fold the log of a SQLite database into its file if it has grown too long; true when it begins anew.
 
-    To be called after a big transaction, by who wrote it. Waits for those who write and read as long as for any lock.
+    To be called after a big transaction, by who wrote it. Waits for those who write as long as for any lock, and for
+    those who read no longer than `FOLD_SECONDS`.
     """
     engine = db.engines[key]
     if engine.dialect.name != "sqlite" or length_of_log(engine) < LONGEST_LOG:
@@ -145,11 +179,13 @@ def fold(key: str) -> bool:
     if not _turns[engine].acquire(BUSY_SECONDS):
         return False
     connection = engine.raw_connection()  # no transaction, inside which nothing can be folded
+    cursor = connection.cursor()
     try:
-        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={FOLD_SECONDS * 1000:.0f}")
         cursor.execute("PRAGMA wal_checkpoint(RESTART)")
         return bool(cursor.fetchall()[0][0] == 0)
     finally:
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
         connection.close()
         _turns[engine].release()
 

@@ -15,8 +15,8 @@ from app.sdk import Batch
 
 # Pages that wait to be stored, for the memory that they take.
 MOST_WAITING = 4
-# Pages that one transaction stores: enough to be quick, few enough for another writer to wait for.
-MOST_JOINED = 4
+# Pages that one transaction stores: enough to be quick, few enough for another writer, and for the disk, to wait for.
+MOST_JOINED = 2
 # Seconds in which they are gathered: each page touches pages of the index all over the file, several touch the same.
 GATHER = 0.3
 # Pages that a worker that dies has read in vain: with them the one that was just being read.

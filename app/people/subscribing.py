@@ -83,9 +83,9 @@ def subscribe(turn: Turn, now: datetime) -> None:
     if manifest is None:
         raise LookupError("a connector without a manifest does not serve")
     id = turn.installation.id
+    with reading() as session:
+        made_for = told(session.get_one(InstallationRow, id).connected_at)
     with writing() as session:
-        row = session.get_one(InstallationRow, id)
-        made_for = told(row.connected_at)
         tokens = lifecycle.mint_links(session, manifest.name, id, manifest.subscription)
     facts = turn.connector.call(
         "subscribe",

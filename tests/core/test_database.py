@@ -222,11 +222,56 @@ def test_who_writes_waits_for_a_turn_and_gets_it(tmp_path: Path, monkeypatch: py
     assert crowded(tmp_path) == 0
 
 
-def test_sqlites_own_waiting_is_not_fair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control: those who wait look again now and then, and somebody is always unlucky."""
+def test_looking_again_and_again_is_not_fair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: those who wait look again on their own, and somebody is always unlucky."""
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.5)
     monkeypatch.setattr(database, "FairLock", NoTurns)
     assert crowded(tmp_path) > 0
+
+
+def looks() -> int:
+    """How often we try to begin while another process writes for 0.2 s."""
+    file = db.engine.url.database or ""
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ending = threading.Timer(0.2, other.execute, ["COMMIT"])
+        ending.start()
+        with spoken(db.engine) as said, writing() as session:
+            session.execute(update(WorkspaceRow).values(name="1"))
+        ending.join()
+    assert counted() == 1
+    return said.count("BEGIN IMMEDIATE")
+
+
+@pytest.mark.parametrize(("seconds", "soon"), [(database.LOOK_SECONDS, True), (0.1, False)], ids=["guarded", "control"])
+def test_who_waits_for_another_process_notices_soon_that_it_ended(
+    host: Flask, monkeypatch: pytest.MonkeyPatch, seconds: float, soon: bool
+) -> None:
+    monkeypatch.setattr(database, "LOOK_SECONDS", seconds)
+    assert (looks() > 10) is soon
+
+
+def test_another_process_is_not_waited_for_without_end(host: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    with closing(sqlite3.connect(db.engine.url.database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError, match="locked"), writing() as session:
+            session.scalars(select(WorkspaceRow.name)).one()
+    with writing() as session:
+        assert session.scalars(select(WorkspaceRow.name)).one() == "0"
+
+
+@pytest.mark.parametrize(("guard", "again"), [(True, False), (False, True)], ids=["guarded", "control"])
+def test_what_no_waiting_mends_is_not_waited_for(
+    host: Flask, monkeypatch: pytest.MonkeyPatch, guard: bool, again: bool
+) -> None:
+    if not guard:
+        monkeypatch.setattr(database, "is_locked", lambda error: True)
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")  # begins
+        with spoken(db.engine) as said, pytest.raises(OperationalError, match="within a transaction"):
+            database.begin_writing(connection, time.monotonic() + 0.1)
+    assert (said.count("BEGIN IMMEDIATE") > 1) is again
 
 
 def test_sqlalchemys_own_transactions_lose_updates(host: Flask) -> None:
