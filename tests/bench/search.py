@@ -131,7 +131,7 @@ def run(name: str, url: str) -> list[dict[str, Any]]:
         alone = measured({"small": ["small"]})
         grow(spread, MANY, grow(["large"], MANY, free))
         beside = measured({"small": ["small"], "large": ["large"], "spread": spread})
-    return [told(name, kind, alone, beside) for kind in CLASSES]
+    return [*(told(name, kind, alone, beside) for kind in CLASSES), together(name, beside)]
 
 
 def told(name: str, kind: str, alone: list[dict[str, Times]], beside: list[dict[str, Times]]) -> dict[str, Any]:
@@ -146,6 +146,16 @@ def told(name: str, kind: str, alone: list[dict[str, Times]], beside: list[dict[
         "ratio": round(growth, 2),
         "beside_to_alone": round(noticed, 2),
         **{title: "{:.2f} / {:.2f}".format(*taken) for title, taken in times.items()},
+    }
+
+
+def together(name: str, beside: list[dict[str, Times]]) -> dict[str, Any]:
+    """All classes: in some a small crowd has nothing to show where a large one fills the page, in others it is even."""
+    sums = [{crowd: sum(p50 for p50, _ in one[crowd].values()) for crowd in ("small", "large")} for one in beside]
+    growth = statistics.median(one["large"] / one["small"] for one in sums)
+    return {
+        "figure": f"{name}, a search of each class: cost among {MANY:,} to that among {FEW:,}",
+        "ratio": round(growth, 2),
     }
 
 
