@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, nullcontext
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from app.core import database
-from app.core.database import MIRROR, db, length_of_log, reading
+from app.core.database import MIRROR, db, length_of_log, reading, writing
 from app.people import mirror
 from app.people.directory import PeopleDirectory
 from app.people.models import PersonRow
@@ -90,3 +92,32 @@ def test_who_reads_on_and_on_is_not_waited_for_without_end(
         assert database.fold(MIRROR) is False
     assert database.fold(MIRROR) is True
     assert mirror.count("w1") == 100 * PAGES
+
+
+@SQLITE
+@pytest.mark.parametrize(("seconds", "refused"), [(0.05, False), (1.0, True)], ids=["guarded", "control"])
+def test_who_writes_need_not_wait_until_somebody_has_read_all(
+    host: Flask, mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch, seconds: float, refused: bool
+) -> None:
+    """The fold waits for them only so long, and lets the next writer have its turn."""
+    longest_log()
+    monkeypatch.setattr(database, "FOLD_SECONDS", seconds)
+    with closing(db.engines[MIRROR].raw_connection()) as reader, ThreadPoolExecutor(1) as pool:
+        cursor = reader.cursor()
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT count(*) FROM person").fetchall()
+        mirror.apply("w1", "shop1", Batch(people=[Person("new", "Jan")]))  # behind what is being read
+        monkeypatch.setattr(database, "LONGEST_LOG", 0)
+        folding = pool.submit(fold_in, host)
+        while not (database._turns[db.engines[MIRROR]]._held or folding.done()):
+            time.sleep(0.001)
+        monkeypatch.setattr(database, "BUSY_SECONDS", 0.4)
+        with pytest.raises(OperationalError) if refused else nullcontext(), writing() as session:
+            session.scalar(select(func.count()).select_from(PersonRow))
+        assert folding.result() is False
+
+
+def fold_in(host: Flask) -> bool:
+    """For a thread of its own."""
+    with host.app_context():
+        return database.fold(MIRROR)
