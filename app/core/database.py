@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,9 +147,7 @@ def begin_writing(connection: Connection, until: float) -> None:
 
     Raises `OperationalError` when it is locked even then.
     """
-    driver: Any = connection.connection.dbapi_connection
-    driver.execute("PRAGMA busy_timeout=0")
-    try:
+    with waiting(connection.connection.dbapi_connection, 0.0):
         while True:
             try:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -158,6 +156,14 @@ def begin_writing(connection: Connection, until: float) -> None:
                 if time.monotonic() > until or not is_locked(error):
                     raise
                 time.sleep(LOOK_SECONDS)
+
+
+@contextmanager
+def waiting(driver: Any, seconds: float) -> Iterator[None]:
+    """SQLite itself waits so long for a lock while the block runs."""
+    driver.execute(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
+    try:
+        yield
     finally:
         driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
 
@@ -178,15 +184,13 @@ def fold(key: str) -> bool:
         return False
     if not _turns[engine].acquire(BUSY_SECONDS):
         return False
-    connection = engine.raw_connection()  # no transaction, inside which nothing can be folded
-    cursor = connection.cursor()
     try:
-        cursor.execute(f"PRAGMA busy_timeout={FOLD_SECONDS * 1000:.0f}")
-        cursor.execute("PRAGMA wal_checkpoint(RESTART)")
-        return bool(cursor.fetchall()[0][0] == 0)
+        # No transaction, inside which nothing can be folded.
+        with closing(engine.raw_connection()) as connection, waiting(connection.dbapi_connection, FOLD_SECONDS):
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA wal_checkpoint(RESTART)")
+            return bool(cursor.fetchall()[0][0] == 0)
     finally:
-        cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
-        connection.close()
         _turns[engine].release()
 
 

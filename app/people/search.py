@@ -51,6 +51,11 @@ class Arm(NamedTuple):
     read: int
     words: tuple[Word, ...]
 
+    @property
+    def spellings(self) -> tuple[int, ...]:
+        """How many each of the words has."""
+        return tuple(map(len, self.words))
+
 
 def found(session: Session, workspace_id: str, words: Sequence[Word], wanted: int) -> list[int]:
     """The ids of people who may be found by every word, about ``wanted`` from each list that may hold the best.
@@ -67,8 +72,9 @@ def found(session: Session, workspace_id: str, words: Sequence[Word], wanted: in
     for place, arm in enumerate(arms):
         term, last = arm.term, arm.term + LAST
         values |= {f"term{place}": term, f"last{place}": last, f"bits{place}": arm.bits, f"read{place}": arm.read}
-        values |= {name: like(form) for name, form in _named(place, arm.words)}
-    statement = _lists(tuple((arm.kind, tuple(map(len, arm.words))) for arm in arms))
+        for names, word in zip(_names(place, arm.spellings), arm.words, strict=True):
+            values |= zip(names, map(like, word), strict=True)
+    statement = _lists(tuple((arm.kind, arm.spellings) for arm in arms))
     return list(dict.fromkeys(session.scalars(statement, values, bind_arguments=_BIND)))
 
 
@@ -151,9 +157,9 @@ def like(form: str) -> str:
     return f"% {form.replace('/', '//').replace('%', '/%').replace('_', '/_')}%"
 
 
-def _named(place: int, words: Sequence[Word]) -> Iterator[tuple[str, str]]:
-    for which, word in enumerate(words):
-        yield from ((f"like{place}_{which}_{spelling}", form) for spelling, form in enumerate(word))
+def _names(place: int, spellings: tuple[int, ...]) -> list[list[str]]:
+    """The parameters of a list's words, one for each spelling."""
+    return [[f"like{place}_{which}_{spelling}" for spelling in range(many)] for which, many in enumerate(spellings)]
 
 
 def _where(kind: str, place: int) -> ColumnElement[bool]:
@@ -181,13 +187,12 @@ def _list(kind: str, place: int, spellings: tuple[int, ...]) -> Select[Any]:
     maybe = select(some.c.person_id).where(some.c.signature.bitwise_and(bits) == bits)
     if kind == "range":  # a list comes in the order of rank; a range has to be put into it
         maybe = maybe.order_by(some.c.rank)
-    if kind == "range" and spellings:  # first, so that those behind the last who is wanted are not asked
-        maybe = select(maybe.limit(bindparam(f"read{place}", type_=Integer)).subquery())
+        if spellings:  # before they are asked, so that those behind the last who is wanted are not
+            maybe = select(maybe.limit(bindparam(f"read{place}", type_=Integer)).subquery())
     person_id = maybe.selected_columns.person_id
     # Asked of one person after the other until there are enough, and of nobody whom the signature rules out.
     told = select(PersonRow.words).where(PersonRow.id == person_id).scalar_subquery()
-    names = [[f"like{place}_{which}_{spelling}" for spelling in range(many)] for which, many in enumerate(spellings)]
-    has = [or_(*(told.like(bindparam(name), escape="/") for name in word)) for word in names]
+    has = [or_(*(told.like(bindparam(name), escape="/") for name in names)) for names in _names(place, spellings)]
     return maybe.where(*has).limit(bindparam("wanted", type_=Integer))
 
 

@@ -8,7 +8,9 @@ from string import ascii_lowercase
 from typing import Any
 
 import pytest
+from sqlalchemy import literal, select
 
+from app.core.database import reading
 from app.people import directory, mirror, search
 from app.people.directory import PeopleDirectory
 from app.people.terms import Word
@@ -104,6 +106,14 @@ def test_a_page_is_filled_although_many_turn_out_to_be_one(
     assert len(names(mine, "jan")) == found
 
 
-@pytest.mark.parametrize("typed", ["50%", "a_b", "a/b", "%", "_"])
-def test_a_pattern_means_nothing_but_itself(typed: str) -> None:
-    assert search.like(typed).count("/") == 2 * typed.count("/") + typed.count("%") + typed.count("_")
+@pytest.mark.parametrize(("like", "means"), [(search.like, False), ("% {}%".format, True)], ids=["guarded", "control"])
+@pytest.mark.parametrize(("typed", "others"), [("50%", "500"), ("a_b", "axb"), ("a/_b", "a_b")])
+def test_a_pattern_means_nothing_but_itself(
+    mine: PeopleDirectory, like: Callable[[str], str], means: bool, typed: str, others: str
+) -> None:
+    def matches(words: str) -> bool:
+        with reading() as session:
+            return bool(session.scalar(select(literal(f" {words} ").like(like(typed), escape="/"))))
+
+    assert matches(others) is means
+    assert matches(typed) or means
