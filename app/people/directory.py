@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import islice, starmap
+from itertools import starmap
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from app.core.database import reading
 from app.core.models import InstallationRow
 from app.people import joining, messages, orders, phones
-from app.people.contacts import humans, keys, plain
+from app.people.contacts import Human, humans, keys, plain
 from app.people.lists import listed
 from app.people.models import IMPORT, PersonRow
+from app.people.plan import DEEPER
 from app.people.search import found, holders, score
 from app.people.terms import Word, email_term, query_words
 from app.sdk import Hit, Message, Order, Person, State
@@ -28,6 +29,8 @@ MOST_HITS = 100
 # So many more are read than are asked for: some turn out to be one human, and of several words each list has an order
 # of its own. Where too few are left nevertheless, although there may be more, the second round reads many more.
 SPARE_OF_ONE_WORD, SPARE, MANY_SPARE = 4, 20, 200
+# So much deeper it looks where a shop that is about to go, with all its people, stands in front of the others.
+BEHIND_HIDDEN = 40
 _ID = re.compile(r"[1-9][0-9]{0,17}")
 R = TypeVar("R", bound=Any)
 _FILLED = ("email", "phone", "company", "url", "note")
@@ -69,17 +72,15 @@ class PeopleDirectory:
         most = min(limit, MOST_HITS)
         spare = SPARE_OF_ONE_WORD if len(words) == 1 else SPARE
         with reading() as session:
-            hits, more = self._best(session, words, most, spare)
-            return hits if len(hits) == most or not more else self._best(session, words, most, MANY_SPARE)[0]
-
-    def _best(self, session: Session, words: Sequence[Word], most: int, spare: int) -> tuple[list[Hit], bool]:
-        """The best of those who are read, and whether there may be more."""
-        ids = found(session, self.workspace_id, words, most + spare)
-        rows = self._rows(session, ids)
-        points = {row.id: its for row in rows if (its := score(row.words, words)) is not None}
-        ranked = best_first((row for row in rows if row.id in points), points)
-        hits = [to_hit(human.best) for human in islice(humans(ranked), most)]
-        return hits, len(ids) >= most + spare
+            read = found(session, self.workspace_id, words, most + spare)
+            rows = self._rows(session, read.ids)
+            people = best_humans(rows, words)
+            if len(people) < most and not read.ended:
+                hidden = len(rows) < len(read.ids)
+                depth, of = (BEHIND_HIDDEN, shown_sources(session, self.workspace_id)) if hidden else (DEEPER, ())
+                more = found(session, self.workspace_id, words, most + MANY_SPARE, depth, of)
+                people = best_humans(self._rows(session, {*read.ids, *more.ids}), words)
+            return [to_hit(human.best) for human in people[:most]]
 
     def person(self, id: str) -> Person | None:
         """One person, newest order first, with what other sources know of the same human; None for an id that is none
@@ -145,6 +146,12 @@ class PeopleDirectory:
         """Those of this workspace, and from a source that is shown: that is asked of the main database."""
         shown = set(shown_sources(session, self.workspace_id))
         return [row for row in rows if row.workspace_id == self.workspace_id and row.source in shown]
+
+
+def best_humans(rows: Sequence[Line], words: Sequence[Word]) -> list[Human[Line]]:
+    """Of these people those who are found by every word, the best first, whoever is one human as one."""
+    points = {row.id: its for row in rows if (its := score(row.words, words)) is not None}
+    return list(humans(best_first((row for row in rows if row.id in points), points)))
 
 
 @cache

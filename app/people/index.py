@@ -12,24 +12,29 @@ from sqlalchemy import Connection, bindparam, delete
 from sqlalchemy.orm import Session
 
 from app.people.models import TermRow
-from app.people.ranking import in_field, scope_of, signature
+from app.people.ranking import halves, in_field, scope_of, signature
 from app.people.terms import Field, entries, read
 
-# scope, term, rank, person_id, signature
-Row = tuple[int, str, int, int, int]
+# Those of a term, and the sums that two of them can have.
+FIELDS = 2 * max(Field) + 1
+
+# scope, term, rank, person_id, signature, letters
+Row = tuple[int, str, int, int, int, int]
 
 _PUT = {
-    "sqlite": "INSERT INTO term (scope, term, rank, person_id, signature) VALUES (?, ?, ?, ?, ?)",
+    "sqlite": "INSERT INTO term (scope, term, rank, person_id, signature, letters) VALUES (?, ?, ?, ?, ?, ?)",
     # One statement whatever the number of rows.
-    "postgresql": "INSERT INTO term (scope, term, rank, person_id, signature) SELECT * FROM unnest"
-    "(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])",
+    "postgresql": "INSERT INTO term (scope, term, rank, person_id, signature, letters) SELECT * FROM unnest"
+    "(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])",
 }
 _TAKE = {
-    "sqlite": "DELETE FROM term WHERE scope = ? AND term = ? AND rank = ? AND person_id = ? AND signature = ?",
-    "postgresql": "DELETE FROM term USING unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])"
-    " AS gone (scope, term, rank, person_id, signature) WHERE (term.scope, term.term, term.rank, term.person_id,"
-    " term.signature) = (gone.scope, gone.term, gone.rank, gone.person_id, gone.signature)",
+    "sqlite": "DELETE FROM term WHERE scope = ? AND term = ? AND rank = ? AND person_id = ?",
+    "postgresql": "DELETE FROM term USING unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[])"
+    " AS gone (scope, term, rank, person_id)"
+    " WHERE (term.scope, term.term, term.rank, term.person_id) = (gone.scope, gone.term, gone.rank, gone.person_id)",
 }
+# A person has a term once: so many columns say which row it is.
+_NAMED_BY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def update(session: Session, workspace_id: str, before: Mapping[int, Entry], aft
         old += gone
         new += come
     connection = session.connection(bind_arguments={"mapper": TermRow})
-    _run(connection, _TAKE, old)
+    _run(connection, _TAKE, [row[:_NAMED_BY] for row in old])
     _run(connection, _PUT, new)
 
 
@@ -68,19 +73,19 @@ def forget(session: Session, workspace_id: str) -> None:
 def rows(scope: int, id: int, entry: Entry) -> list[Row]:
     """A person's rows."""
     held, bits = _spread(entry.words)
-    ranks = [in_field(field, entry.rank) for field in Field]
-    return [(scope, term, ranks[field], id, bits) for term, field in held]
+    ranks = [in_field(field, entry.rank) for field in range(FIELDS)]
+    return [(scope, term, ranks[field], id, *bits) for term, field in held]
 
 
 # Of one person's two states the words are most often the same: an order changes the rank alone.
 @lru_cache(maxsize=1)
-def _spread(words: str) -> tuple[tuple[tuple[str, int], ...], int]:
-    """The terms that the index holds for these words, each with its field, and the signature."""
+def _spread(words: str) -> tuple[tuple[tuple[str, int], ...], tuple[int, int]]:
+    """The terms that the index holds for these words, each with its field, and the signature's halves."""
     found = read(words)
-    return (*entries(found).items(),), signature(found)
+    return (*entries(found).items(),), halves(signature(found))
 
 
-def _run(connection: Connection, statements: dict[str, str], wanted: Sequence[Row]) -> None:
+def _run(connection: Connection, statements: dict[str, str], wanted: Sequence[tuple[Any, ...]]) -> None:
     """Term by term, so that neighbours are written together."""
     ordered = sorted(wanted, key=itemgetter(1))
     if not ordered:

@@ -121,3 +121,4 @@ class TermRow(MirrorBase):
     rank: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     person_id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=False)
     signature: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    letters: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

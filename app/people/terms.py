@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from enum import IntEnum
 from functools import lru_cache
-from itertools import groupby
+from itertools import combinations, groupby, islice
+from operator import itemgetter
 
 from app.people import phones
 from app.people.models import LONGEST_TERM
@@ -23,6 +24,8 @@ LONGEST_GRAM = 3
 SHORTEST_PHONE_GRAM = 3
 # In front of a beginning, so that it is no word; no term can have it.
 GRAM = "\t"
+# So many beginnings of a person are paired with each other: a name, an address and a company seldom have more.
+MOST_PAIRED = 10
 _PHONE_PART = re.compile(r"[+()\d./-]+")
 _AROUND_EMAIL = "<>()[],;:\"'"
 
@@ -70,13 +73,29 @@ def read(words: str) -> dict[str, int]:
 
 
 def entries(found: dict[str, int]) -> dict[str, int]:
-    """What the index holds for these terms: the whole ones and the beginnings, each with its best field."""
+    """What the index holds for these terms: the whole ones, the beginnings, each with its best field, and every two
+    long beginnings together, with the sum of theirs."""
     held = dict(found)
+    paired: dict[str, int] = {}
     for term, field in found.items():
         for gram in _grams(term, SHORTEST_PHONE_GRAM if field == Field.PHONE else 1):
             if held.get(gram, field) >= field:
                 held[gram] = field
-    return held
+        if is_paired(term):
+            paired[term[:LONGEST_GRAM]] = min(field, paired.get(term[:LONGEST_GRAM], field))
+    best = sorted(islice(sorted(paired.items(), key=itemgetter(1)), MOST_PAIRED))
+    return held | {pair(one, two): field + others for (one, field), (two, others) in combinations(best, 2)}
+
+
+def is_paired(term: str) -> bool:
+    """Whether the index holds the beginning of the term together with others': a short one and digits find too many,
+    and an address as a whole finds few."""
+    return len(term) >= LONGEST_GRAM and "@" not in term and not term.isdigit()
+
+
+def pair(one: str, two: str) -> str:
+    """The entry of who has words with these two beginnings, given in the order of letters."""
+    return GRAM + one + GRAM + two
 
 
 @lru_cache(maxsize=4096)

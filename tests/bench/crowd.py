@@ -21,7 +21,7 @@ from app.sdk import Order, Person
 CHUNK = 10_000
 # Every crowd has the same surnames, so that a query means the same in each.
 SURNAMES = 1_000_000_000
-COLUMNS = ["scope", "term", "rank", "person_id", "signature"]
+COLUMNS = ["scope", "term", "rank", "person_id", "signature", "letters"]
 NAMES = """
 Jan Jana Petr Petra Pavel Pavla Martin Martina Tomáš Tereza Josef Josefa Jiří Marie Eva Anna Lenka Lucie
 Kateřina Věra Alena Hana Jakub Lukáš Ondřej Filip David Daniel Michal Milan Иван Анна Ольга Сергей Андрей

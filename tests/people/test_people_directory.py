@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 from app.core.database import reading
 from app.core.services import services
 from app.people import directory as directory_module
-from app.people import mirror, search
+from app.people import mirror, statements
 from app.people.directory import PeopleDirectory
 from app.people.models import IMPORT, OrderRow, PersonRow, TermRow
+from app.people.plan import Asked
+from app.people.search import found
 from app.people.terms import query_words, terms
 from app.people.text import fold
 from app.sdk import Directory, Order, Person, State
@@ -309,9 +311,7 @@ def test_a_directory_without_the_workspace_is_caught(
 
     if id == "search":
         monkeypatch.setattr(Careless, "person", lambda self, id: None)
-        monkeypatch.setattr(
-            directory_module, "found", lambda session, workspace, *asked: search.found(session, "w2", *asked)
-        )
+        monkeypatch.setattr(directory_module, "found", lambda session, workspace, *asked: found(session, "w2", *asked))
     with pytest.raises(AssertionError):
         check_isolation(Careless("w1"), foreign_id)
 
@@ -319,9 +319,7 @@ def test_a_directory_without_the_workspace_is_caught(
 def test_either_guard_of_the_search_holds_alone(
     mine: PeopleDirectory, foreign_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        directory_module, "found", lambda session, workspace, *asked: search.found(session, "w2", *asked)
-    )
+    monkeypatch.setattr(directory_module, "found", lambda session, workspace, *asked: found(session, "w2", *asked))
     assert not mine.search("jan")
 
 
@@ -359,44 +357,63 @@ def test_the_host_hands_out_this_directory(mine: PeopleDirectory) -> None:
     assert names(services().directory("w1"), "jan") == [JAN.name]
 
 
+WORDS = ((1, Asked.BEGUN), (2, Asked.WHOLE), (1, Asked.NAMED))
+
+
 @pytest.mark.parametrize("kind", ["list", "range"])
 def test_a_list_is_read_from_the_index_in_its_own_order(mine: PeopleDirectory, kind: str) -> None:
     """Best first without sorting, and without looking at a person."""
     with reading() as session:
-        plan = explained(session, search._list(kind, 0, ()).subquery().select())
+        plan = explained(session, lambda dialect: statements.reading((kind, (), False), dialect))
     assert not [line for line in plan if "person " in line or "Seq Scan" in line or line.startswith("SCAN term")]
     if kind == "list":
         assert not [line for line in plan if "B-TREE" in line or "Sort" in line]
 
 
+@pytest.mark.parametrize("of_sources", [False, True])
+@pytest.mark.parametrize("best_first", [False, True])
 @pytest.mark.parametrize("kind", ["list", "range"])
-def test_who_may_have_the_other_words_is_looked_at_alone(mine: PeopleDirectory, kind: str) -> None:
-    """By the key of the person, one after the other, and still without sorting a list."""
+def test_who_may_have_the_other_words_is_looked_at_alone(
+    mine: PeopleDirectory, kind: str, best_first: bool, of_sources: bool
+) -> None:
+    """By the key of the person, one after the other, and still without sorting a list that need not be."""
     with reading() as session:
-        plan = explained(session, search._list(kind, 0, (1, 2)).subquery().select())
+        plan = explained(session, lambda dialect: statements.reading((kind, WORDS, best_first), dialect, of_sources))
     looks = [line for line in plan if "person " in line]
     assert looks
     assert all("PRIMARY KEY" in line or "using pk_person on person" in line for line in looks)
-    if kind == "list":
+    if kind == "list" and not best_first:
         assert not [line for line in plan if "B-TREE" in line or "Sort" in line]
 
 
 def test_a_plan_that_reads_everything_is_noticed(mine: PeopleDirectory) -> None:
     with reading() as session:
-        plan = explained(session, select(TermRow.person_id).order_by(TermRow.rank))
+        plan = explained(session, lambda dialect: select(TermRow.person_id).order_by(TermRow.rank))
     assert [line for line in plan if "B-TREE" in line or "Sort" in line]
 
 
-def explained(session: Session, statement: Select[Any]) -> list[str]:
+def explained(session: Session, made: Callable[[str], Select[Any]]) -> list[str]:
     """The lines of the database's own plan; sequential scans are out of the question for it, as in a large table."""
     connection = session.connection(bind_arguments={"mapper": TermRow})
-    values = {"scope": 1, "term0": "a", "last0": "b", "bits0": 1, "read0": 1000, "wanted": 20}
-    values |= dict.fromkeys(("like0_0_0", "like0_1_0", "like0_1_1"), "x")
-    text = statement.params(values).compile(connection.engine, compile_kwargs={"literal_binds": True})
+    values = {
+        "scope": 1,
+        "term0": "a",
+        "last0": "b",
+        "signature": 1,
+        "letters": 1,
+        "read": 1000,
+        "wanted": 20,
+        "asked": 400,
+    }
+    values |= {f"{what}_{word}_{form}": "x" for what in ("begun", "whole") for word in range(3) for form in range(2)}
+    statement = made(connection.dialect.name).params(values | {"sources": ["a", "b"]})
     if connection.dialect.name == "postgresql":
+        text = statement.compile(connection.engine, compile_kwargs={"literal_binds": True})
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
         return [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}")]
-    return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+    compiled = statement.compile(connection.engine, compile_kwargs={"render_postcompile": True})
+    nothing = (None,) * len(compiled.positiontup or ())  # SQLite plans without looking at the values
+    return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", nothing)]
 
 
 def test_nothing_of_the_forgotten_stays(mine: PeopleDirectory) -> None:

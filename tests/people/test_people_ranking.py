@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from string import ascii_lowercase
 
 import pytest
 
 from app.people.ranking import in_field, mask, rank, scope_of, signature
 from app.people.search import score
-from app.people.terms import GRAM, Field, entries, query_words, read, spelled, terms
+from app.people.terms import GRAM, MOST_PAIRED, Field, entries, pair, query_words, read, spelled, terms
 from app.sdk import Person
 
 FIRST_TO_LAST = [
@@ -55,7 +56,7 @@ QUERIES = ["j", "ja", "jan", "nov jan", "novak", "jan n r", "777123456 ruze", "+
 def hides(query: str, found: dict[str, int]) -> bool:
     """Whether the signature rejects somebody whom the query finds."""
     words = query_words(query)
-    needed = mask(words, whole=False)
+    needed = mask(words)
     return score(spelled(found), words) is not None and signature(found) & needed != needed
 
 
@@ -74,14 +75,22 @@ def test_a_signature_hides_nobody_whatever_the_words_are() -> None:
 
 
 def test_a_signature_that_forgets_a_word_is_noticed() -> None:
-    needed = mask(query_words("novak"), whole=False)
+    needed = mask(query_words("novak"))
     forgetful = {term: field for term, field in JAN.items() if not term.startswith("novak")}
     assert signature(forgetful) & needed != needed
 
 
+def test_the_first_letter_counts_in_the_name_alone() -> None:
+    for query, named in (("j", True), ("nov", True), ("r", False), ("ruze", False), ("x", False)):
+        bits = mask(query_words(query), named=True)
+        assert (signature(JAN) & bits == bits) is named
+
+
 def test_the_whole_word_is_asked_for_where_it_counts() -> None:
-    assert signature(JAN) & mask([("nov",)], whole=False) == mask([("nov",)], whole=False)
-    assert signature(JAN) & mask([("nov",)], whole=True) != mask([("nov",)], whole=True)
+    begun = [(form,) for term in JAN for form in (term[:3], term[:4])]
+    promised = [[word for word in begun if not mask([word], whole=whole) & ~signature(JAN)] for whole in (False, True)]
+    assert promised[0] == begun
+    assert 0 < len(promised[1]) < len(begun)
 
 
 def test_words_are_read_as_they_were_spelled() -> None:
@@ -98,6 +107,28 @@ def test_the_index_holds_words_and_beginnings_with_their_best_field() -> None:
         "nov": Field.COMPANY,
         "777": Field.PHONE,
     }
+
+
+def paired(found: dict[str, int]) -> dict[str, int]:
+    return {term: field for term, field in entries(found).items() if term.count(GRAM) == 2}
+
+
+def test_every_two_long_beginnings_are_held_together() -> None:
+    """Digits, short words and addresses as a whole have none, and two words that begin alike have one beginning."""
+    words = {"jan": Field.NAME, "novak": Field.NAME, "novakova": Field.COMPANY, "li": Field.NAME, "777": Field.PHONE}
+    assert paired(words | {"x.y@z.cz": Field.EMAIL}) == {pair("jan", "nov"): 0}
+    assert paired({"zeman": Field.COMPANY, "anna": Field.EMAIL}) == {pair("ann", "zem"): Field.EMAIL + Field.COMPANY}
+
+
+def test_names_are_paired_before_companies_and_never_more_than_so_many() -> None:
+    long = {f"{letter}{letter}{letter}": int(Field.COMPANY) for letter in ascii_lowercase}
+    held = paired(long | {"zoe": Field.NAME, "zuz": Field.NAME})
+    assert len(held) == MOST_PAIRED * (MOST_PAIRED - 1) // 2
+    assert pair("zoe", "zuz") in held
+
+
+def test_a_sum_of_fields_has_a_rank() -> None:
+    assert in_field(2 * max(Field), rank(False, "", "")) < 2**63
 
 
 @pytest.mark.parametrize(

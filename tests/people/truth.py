@@ -13,7 +13,7 @@ from app.people.terms import spelled, terms
 from app.people.text import fold
 from app.sdk import Person
 
-COLUMNS = (TermRow.scope, TermRow.term, TermRow.rank, TermRow.person_id, TermRow.signature)
+COLUMNS = (TermRow.scope, TermRow.term, TermRow.rank, TermRow.person_id, TermRow.signature, TermRow.letters)
 
 
 def check_terms_are_true() -> None:

@@ -68,7 +68,8 @@ def upgrade() -> None:
             "person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
         ),
         sa.Column("signature", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("scope", "term", "rank", "person_id", "signature", name=op.f("pk_term")),
+        sa.Column("letters", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("scope", "term", "rank", "person_id", "signature", "letters", name=op.f("pk_term")),
         sqlite_with_rowid=False,
     )
     op.create_table(

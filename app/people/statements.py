@@ -1,0 +1,159 @@
+"""The statements of a search: made once for every combination of lists, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+
+from app.people.models import PersonRow, TermRow
+from app.people.plan import FEW, Arm, Asked, Place
+from app.people.ranking import halves
+
+# Behind every term with a given beginning, in the order of bytes.
+LAST = "\U0010ffff"
+# Kept of those that were made: what is asked for decides how many there could be.
+STATEMENTS = 256
+ORDER = (TermRow.rank, TermRow.person_id)
+# More than eight words in the worst field add up to: an exact word always comes before a prefix.
+PREFIX_ONLY = 100
+
+# A place's kind, how many spellings each word has and how it is asked for, and whether the best come first.
+Shape = tuple[str, tuple[tuple[int, Asked], ...], bool]
+
+
+def of_arm(arm: Arm) -> dict[str, Any]:
+    """The parameters of its `reading`, but for ``scope``, ``wanted`` and ``sources``."""
+    values: dict[str, Any] = of_bits(arm.bits) | {"read": arm.read, "asked": arm.asked} | _range(0, arm.place.term)
+    for which, (word, _) in enumerate(arm.words):
+        for spelling, form in enumerate(word):
+            values |= {_name("begun", which, spelling): like(form), _name("whole", which, spelling): like(form + " ")}
+    return values
+
+
+def of_places(places: Sequence[Place]) -> dict[str, Any]:
+    """The parameters of `counts`, but for ``scope`` and `of_bits`."""
+    return {name: value for number, place in enumerate(places) for name, value in _range(number, place.term).items()}
+
+
+def like(beginning: str) -> str:
+    """The pattern of the words among which there is one that begins so."""
+    return f"% {beginning.replace('/', '//').replace('%', '/%').replace('_', '/_')}%"
+
+
+def shape_of(arm: Arm) -> Shape:
+    """What of it makes another statement."""
+    return arm.place.kind, tuple((len(word), how) for word, how in arm.words), arm.sorted
+
+
+@lru_cache(STATEMENTS)
+def reading(shape: Shape, dialect: str, of_sources: bool = False) -> Select[Any]:
+    """The ids of people at a place who have all words that are looked for; of the ``sources`` alone where asked."""
+    kind, words, ordered = shape
+    maybe = _maybe(kind)
+    if not words and not of_sources:
+        return select(maybe.subquery().c.person_id).limit(bindparam("wanted", type_=Integer))
+    # Asked of one person after the other until there are enough, and of nobody whom the signature rules out.
+    some = maybe.limit(bindparam("asked", type_=Integer)).subquery()
+    points = _points(words, dialect, of_sources, ordered).where(PersonRow.id == some.c.person_id).scalar_subquery()
+    told = (
+        select(some.c.person_id, some.c.place, points.label("points"))
+        .limit(bindparam("asked", type_=Integer))
+        .subquery()
+    )
+    found = select(told.c.person_id).where(told.c.points.is_not(None)).limit(bindparam("wanted", type_=Integer))
+    return found.order_by(told.c.points, told.c.place) if ordered else found
+
+
+def _maybe(kind: str) -> Select[Any]:
+    """Who may have the words by the signature, best first."""
+    read = select(TermRow.person_id, TermRow.rank, TermRow.signature, TermRow.letters).where(_where(kind, 0))
+    order = ORDER if kind == "list" else (TermRow.term, *ORDER)
+    some = read.order_by(*order).limit(bindparam("read", type_=Integer)).subquery()
+    has = _has(some, "")
+    if kind == "list":  # it comes in the order of rank
+        return select(some.c.person_id, some.c.rank.label("place")).where(has)
+    # A range has to be put into it, and has people twice.
+    place = func.min(some.c.rank).label("place")
+    return select(some.c.person_id, place).where(has).group_by(some.c.person_id).order_by(place, some.c.person_id)
+
+
+def _points(words: tuple[tuple[int, Asked], ...], dialect: str, of_sources: bool, ordered: bool) -> Select[Any]:
+    """The fewer, the better a person is found; NULL for who is not."""
+    where = func.instr if dialect == "sqlite" else func.strpos
+    # The first of the lines, one for each field.
+    name = func.substr(PersonRow.words, 1, where(PersonRow.words, "\n"), type_=Text)
+    has, points = [], []
+    for which, (many, how) in enumerate(words):
+        text = name if how == Asked.NAMED else PersonRow.words
+        has.append(_any(text, "whole" if how == Asked.WHOLE else "begun", which, many))
+        points.append(case((_any(PersonRow.words, "whole", which, many), 0), else_=PREFIX_ONLY))
+        points.append(case((_any(name, "begun", which, many), 0), else_=1))
+    if of_sources:
+        has.append(PersonRow.source.in_(bindparam("sources", expanding=True)))
+    total: ColumnElement[int] = sum(points, literal(0)) if ordered else literal(0)
+    return select(case((and_(*has), total)))
+
+
+def _any(text: ColumnElement[str] | Any, what: str, which: int, many: int) -> ColumnElement[bool]:
+    return or_(*(text.like(bindparam(_name(what, which, spelling)), escape="/") for spelling in range(many)))
+
+
+def _name(what: str, which: int, spelling: int) -> str:
+    return f"{what}_{which}_{spelling}"
+
+
+@lru_cache(STATEMENTS)
+def counts(kinds: tuple[str, ...]) -> CompoundSelect[Any]:
+    """Of each place its number, how many of a thousand entries it has, and their hopes (`app.people.plan.Look`)."""
+    looks = []
+    for number, kind in enumerate(kinds):
+        some = select(TermRow.signature, TermRow.letters).where(_where(kind, number)).limit(FEW)
+        entries = (some.order_by(*ORDER) if kind == "list" else some).subquery()
+        hope = case((_has(entries, "named_"), 10), (_has(entries, ""), 1), else_=0)
+        looks.append(select(literal(number), func.count(), func.coalesce(func.sum(hope), 0)).select_from(entries))
+    return union_all(*looks)
+
+
+def of_bits(bits: int, name: str = "") -> dict[str, int]:
+    """The parameters of `_has`."""
+    return dict(zip((f"{name}signature", f"{name}letters"), halves(bits), strict=True))
+
+
+def _has(entries: Subquery, name: str) -> ColumnElement[bool]:
+    signature = bindparam(f"{name}signature", type_=BigInteger)
+    letters = bindparam(f"{name}letters", type_=BigInteger)
+    columns = entries.c
+    return and_(columns.letters.bitwise_and(letters) == letters, columns.signature.bitwise_and(signature) == signature)
+
+
+def _where(kind: str, number: int) -> ColumnElement[bool]:
+    mine = TermRow.scope == bindparam("scope")
+    term: BindParameter[str] = bindparam(f"term{number}")
+    if kind == "list":
+        return and_(mine, TermRow.term == term)
+    return and_(mine, TermRow.term >= term, TermRow.term < bindparam(f"last{number}"))
+
+
+def _range(number: int, term: str) -> dict[str, str]:
+    """The parameters of `_where`."""
+    return {f"term{number}": term, f"last{number}": term + LAST}
