@@ -176,10 +176,10 @@ def wordy(mine: PeopleDirectory) -> PeopleDirectory:
         return ("".join(made.choices(ascii_lowercase, k=6)).replace("zd", "ze") for _ in range(60))
 
     store(
-        [Person(f"a{n}", "Eva Novák", company=" ".join(words()), orders=[Order("1", "2026-01-01")]) for n in range(300)]
+        [Person(f"a{n}", "Eva Novák", company=" ".join(words()), orders=[Order("1", "2026-01-01")]) for n in range(450)]
     )
     store([Person(f"z{place}", "Karel Novák", company="Zdar") for place in range(PAGE)])
-    store([Person(f"b{place}", "Zdeněk Aaa") for place in range(400)])  # the rarer word is the name
+    store([Person(f"b{place}", "Zdeněk Aaa") for place in range(500)])  # the rarer word is the name
     return mine
 
 
