@@ -19,7 +19,7 @@ from app.core.database import reading, writing
 from app.core.seal import new_id
 from app.jobs import spread
 from app.jobs.kinds import Run
-from app.people import hints, mirror, pushing, turns
+from app.people import doubt, hints, mirror, pushing, turns
 from app.people.models import OrderRow, PersonRow
 from app.people.sync_state import LIVE, PULL, REREAD
 from app.people.turns import Turn, WrongResult
@@ -36,6 +36,7 @@ class Walk:
     """How far the daily look is: the people after ``after`` up to ``till`` were read, their orders up to ``order``.
 
     ``due``: when the next begins, ISO 8601; ``walking`` while one is under way. Ids are in the order of the database.
+    ``doubt``: since when the shop seems to be empty (`app.people.doubt`), ISO 8601; ``believed`` once that was settled.
     """
 
     due: str = ""
@@ -43,6 +44,8 @@ class Walk:
     after: str = ""
     till: str = ""
     order: str = ""
+    doubt: str = ""
+    believed: bool = False
 
 
 class Rereading:
@@ -70,7 +73,10 @@ class Rereading:
 def one_step(turn: Turn, now: datetime) -> bool:
     """Read one batch again; true when another step follows."""
     if named := hints.waiting(turn.installation.id):
-        reread(turn, named.people, named.orders, walk_of(turn))
+        batch = asked(turn, named.people, named.orders)
+        if is_doubtful(turn, named.people, named.orders, batch):
+            batch = replace(batch, gone=(), gone_orders=())  # the walk will tell
+        keep(turn, batch, walk_of(turn))
         hints.forget(turn.installation.id, named.digest)
         return True
     return walk(turn, now)
@@ -90,27 +96,47 @@ def walk(turn: Turn, now: datetime) -> bool:
     if at.till:
         ids = orders_after(turn, at)
         behind = replace(at, after=at.till, till="", order="")
-        reread(turn, (), ids, replace(at, order=ids[-1]) if len(ids) == AT_ONCE else behind)
-        return True
+        return reread(turn, (), ids, replace(at, order=ids[-1]) if len(ids) == AT_ONCE else behind, now)
     people = people_after(turn, at)
     if not people:
-        rest(turn, Walk(), now)
+        rest(turn, Walk(), now, anew=at.believed)
         return False
-    reread(turn, people, (), replace(at, walking=True, till=people[-1]))
+    return reread(turn, people, (), replace(at, walking=True, till=people[-1]), now)
+
+
+def rest(turn: Turn, at: Walk, now: datetime, *, anew: bool = False, reason: str = "") -> None:
+    """Nothing is to be done before the installation's own moment of the day.
+
+    ``anew``: the pull has all read once more, lest what was believed was false: it asks for nothing but changes.
+    """
+    due = datetime.fromisoformat(at.due) if at.due else spread.next_turn(turn.installation.id, EVERY, now)
+    values = stored(replace(at, due=due.isoformat()), reason)
+    with writing() as session:
+        turns.change(session, turn, next_at=due, ticket=new_id("t"), state=LIVE, **values)
+        if anew:
+            turns.from_the_start(session, turn.installation.id, PULL, now)
+
+
+def reread(turn: Turn, people: Sequence[str], orders: Sequence[str], after: Walk, now: datetime) -> bool:
+    """One step of the walk; true when another follows. Where all that we hold seems to be gone, it ends for the day."""
+    batch = asked(turn, people, orders)
+    if doubt.is_settled(after.doubt, now):
+        after = replace(after, believed=after.believed or bool(batch.gone or batch.gone_orders))
+    elif is_doubtful(turn, people, orders, batch):
+        log.warning("reread.in_doubt", installation=turn.installation.id)
+        rest(turn, Walk(doubt=after.doubt or now.isoformat()), now, reason=doubt.REASON)
+        return False
+    keep(turn, batch, after)
     return True
 
 
-def rest(turn: Turn, at: Walk, now: datetime) -> None:
-    """Nothing is to be done before the installation's own moment of the day."""
-    due = datetime.fromisoformat(at.due) if at.due else spread.next_turn(turn.installation.id, EVERY, now)
-    values = stored(replace(at, due=due.isoformat())) | {"next_at": due, "ticket": new_id("t"), "state": LIVE}
-    with writing() as session:
-        turns.change(session, turn, **values)
+def is_doubtful(turn: Turn, people: Sequence[str], orders: Sequence[str], batch: Batch) -> bool:
+    """See `doubt.arises`."""
+    return doubt.arises(scope(turn), people, orders, batch, lambda some, placed: asked(turn, some, placed))
 
 
-def reread(turn: Turn, people: Sequence[str], orders: Sequence[str], after: Walk) -> None:
-    """Ask for the records by name, and store what was found and what is gone together with how far we are."""
-    batch = asked(turn, people, orders) if people or orders else Batch()
+def keep(turn: Turn, batch: Batch, after: Walk) -> None:
+    """Store what was found and what is gone together with how far we are."""
 
     def also(session: Session) -> None:
         turns.change(session, turn, **stored(after))
@@ -123,7 +149,9 @@ def reread(turn: Turn, people: Sequence[str], orders: Sequence[str], after: Walk
 
 
 def asked(turn: Turn, people: Sequence[str], orders: Sequence[str]) -> Batch:
-    """What the connector says of these records; nothing that was not asked for may be called gone."""
+    """What the connector says of these records, if any; nothing that was not asked for may be called gone."""
+    if not (people or orders):
+        return Batch()
     arguments = {"installation": turn.installation, "outbound": turn.outbound, "people": people, "orders": orders}
     batch = turn.connector.call("reread", settings=turn.connector.settings, **arguments)
     if not isinstance(batch, Batch):
@@ -133,9 +161,9 @@ def asked(turn: Turn, people: Sequence[str], orders: Sequence[str]) -> Batch:
     return batch
 
 
-def stored(at: Walk) -> dict[str, Any]:
+def stored(at: Walk, reason: str = "") -> dict[str, Any]:
     """The row's values after a step that went well."""
-    return {"cursor": json.dumps(asdict(at)), "failures": 0, "refusals": 0, "reason": ""}
+    return {"cursor": json.dumps(asdict(at)), "failures": 0, "refusals": 0, "reason": reason}
 
 
 def scope(turn: Turn) -> tuple[str, str]:

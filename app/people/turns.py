@@ -188,6 +188,16 @@ def overtake(session: Session, installation_id: str, kind: str) -> None:
     session.execute(again.execution_options(synchronize_session=False))
 
 
+def from_the_start(session: Session, installation_id: str, kind: str, now: datetime) -> None:
+    """Have all of it done once more; a run under way stores nothing more, and what stopped begins when it goes on."""
+    row = session.get(SyncRow, (installation_id, kind), with_for_update=True, populate_existing=True)
+    if row is None:
+        return
+    row.ticket, row.cursor, row.live_since, row.done, row.total = new_id("t"), "", None, 0, 0
+    if row.state != STOPPED:
+        row.state, row.since = WAITING, now
+
+
 def failed(turn: Turn, error: Exception, now: datetime) -> None:
     """Store a failure: when to try again, or that it stopped and why."""
     row, outbound = turn.row, turn.outbound

@@ -17,12 +17,13 @@ RIGHTS = {"customers": "customer_read", "orders": "order_read"}
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Where an answer stands among its pages."""
+    """Where an answer stands among its pages; ``told`` is False where an empty list says nothing of them."""
 
     total: int = 0
     at: int = 1
     last: int = 1
     size: int = LIMIT
+    told: bool = True
 
     @property
     def read(self) -> int:
@@ -70,7 +71,7 @@ class Account:
 def read_pages(told: object, asked: int, filled: bool) -> Pages:
     """The pagination of an answer. Raises `UpstreamFailed` where to believe it would end or turn the pass wrongly."""
     if told in (None, [], {}) and not filled:
-        return Pages()
+        return Pages(told=False)
     names = ("totalCount", "currentPage", "totalPageCount", "limit")
     counts: list[Any] = [told.get(name) for name in names] if isinstance(told, dict) else []
     counts = [count for count in counts if type(count) is int and 0 <= count < 10**9]

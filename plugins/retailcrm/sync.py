@@ -163,10 +163,12 @@ def id_of(entry: Mapping[str, Any], name: str) -> int:
 
 
 def reread(account: Account, kind: str, ids: Mapping[int, None]) -> list[Any]:
-    """Those of at most 100 customers or orders that still are there."""
+    """Those of at most 100 customers or orders that are there still. Raises `UpstreamFailed` where some are missing."""
     if not ids:
         return []
-    found, _ = account.entries(kind, *(("filter[ids][]", id) for id in ids))
+    found, pages = account.entries(kind, *(("filter[ids][]", id) for id in ids))
+    if not pages.told or pages.total != len(found):
+        raise UpstreamFailed("not_all")
     return [entry for entry in found if told_id(told_fields(entry).get("id")) in ids]
 
 

@@ -57,12 +57,18 @@ def customer_changes(shop: Shop, at: Cursor) -> Batch:
 def order_changes(shop: Shop, at: Cursor) -> Batch:
     """What changed is read by code; an order that is nobody's any more, or a guest's, leaves its person."""
     changed, deleted, pages = changes(shop, "orders", "code", at)
-    items = listed(shop, "orders", "orders", {"codes": ",".join(changed)}, 1)[0] if changed else []
-    if not {records.id_of(item, "code") for item in items} <= set(changed):
-        raise UpstreamFailed("filter_ignored")
+    items = by_code(shop, changed) if changed else []
     placed = [order for order in map(records.to_order, items) if order]
     gone = set(changed) - {order.external_id for _, order in placed}
     return batch(at, pages, orders=placed, gone_orders=[*deleted, *sorted(gone)])
+
+
+def by_code(shop: Shop, codes: Sequence[str]) -> list[Any]:
+    """The orders of these codes; raises `UpstreamFailed` where the answer is not about them, or not complete."""
+    items, pages = listed(shop, "orders", "orders", {"codes": ",".join(codes)}, 1)
+    if not {records.id_of(item, "code") for item in items} <= set(codes) or pages.total != len(items):
+        raise UpstreamFailed("filter_ignored")
+    return items
 
 
 STEPS = {"customers": customers, "orders": orders, "customer_changes": customer_changes, "order_changes": order_changes}

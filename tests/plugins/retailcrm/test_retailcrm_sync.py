@@ -311,6 +311,36 @@ def test_an_order_that_is_gone_when_read_anew_goes(live: World) -> None:
     live.check_true()
 
 
+PAGINATION = {"limit": 100, "currentPage": 1, "totalPageCount": 1}
+
+
+def of_them(account: reading.Account, kind: str, ids: Mapping[int, None]) -> list[Any]:
+    """The rule as it would be without a look at whether the answer is complete."""
+    return account.entries(kind, *(("filter[ids][]", id) for id in ids))[0] if ids else []
+
+
+@pytest.mark.parametrize("complete", [True, False], ids=["guarded", "control"])
+@pytest.mark.parametrize("pages", [None, PAGINATION | {"totalCount": 1}], ids=["without-pages", "not-all"])
+def test_an_answer_that_is_not_complete_deletes_nothing(
+    live: World, monkeypatch: pytest.MonkeyPatch, pages: object, complete: bool
+) -> None:
+    if not complete:
+        monkeypatch.setattr(sync, "reread", of_them)
+    id = next(iter(live.account.ids("orders")))
+    live.account.change(id, status="complete")
+    while read_cursor(live.cursor).phase != "changed":
+        live.step()
+    live.account.behaviour["orders"] = {"success": True, "orders": [], "pagination": pages}
+    if not complete:
+        assert live.step().gone_orders == [str(id)]
+        return
+    with pytest.raises(UpstreamFailed):
+        live.step()
+    live.account.behaviour.clear()
+    live.rest()
+    live.check_true()
+
+
 def test_deletions_that_are_not_told_are_noticed(live: World, monkeypatch: pytest.MonkeyPatch) -> None:
     take = World.take
     monkeypatch.setattr(World, "take", lambda self, batch: take(self, replace(batch, gone_orders=())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,7 +31,7 @@ from app.sdk import (
 )
 from app.sdk.simulation import Outgoing, Reply, serving
 from plugins import shoptet
-from plugins.shoptet import api, records, schemas
+from plugins.shoptet import api, records, schemas, sync
 from plugins.shoptet.cursor import Cursor, read_cursor, write_cursor
 from plugins.shoptet.simulator import Simulator, guid_of, reply
 
@@ -336,6 +336,35 @@ def test_changes_and_deletions_are_followed(world: World) -> None:
     world.eshop.change_order(first, status={"id": -4, "name": "Stornována"})
     world.eshop.change_order(third, customerGuid=None)
     world.eshop.remove_order(second)
+    world.rest()
+    world.check_true()
+
+
+def of_them(shop: api.Shop, codes: Sequence[str]) -> list[Any]:
+    """The rule as it would be without a look at whether the answer is complete."""
+    return sync.listed(shop, "orders", "orders", {"codes": ",".join(codes)}, 1)[0]
+
+
+@pytest.mark.parametrize("complete", [True, False], ids=["guarded", "control"])
+def test_an_answer_that_is_not_complete_deletes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, complete: bool
+) -> None:
+    if not complete:
+        monkeypatch.setattr(sync, "by_code", of_them)
+    world.rest()
+    first, second = [code for code, item in world.eshop.orders.records.items() if item["customerGuid"]][:2]
+    half = {"orders": [world.eshop.orders.records[second]], "paginator": {"totalCount": 2, "page": 1, "pageCount": 1}}
+    for code in (first, second):
+        world.eshop.change_order(code, status={"id": -4, "name": "Stornována"})
+    answer = reply({"data": half, "errors": None})
+    world.eshop.behaviour["orders"] = lambda call: answer if "codes=" in call.query else None
+    if not complete:
+        world.rest()
+        assert first not in world.orders
+        return
+    with pytest.raises(UpstreamFailed):
+        world.rest()
+    world.eshop.behaviour.clear()
     world.rest()
     world.check_true()
 
