@@ -1,4 +1,8 @@
-"""Forget: the people of an installation that is uninstalled go, with orders, terms and everything about the sync."""
+"""Forget: the people of an installation that is uninstalled go, with orders, terms and everything about the sync.
+
+Once begun it is brought to its end, also where the merchant connects again meanwhile: each transaction that deletes
+people takes away the rows of the sync with them, so that a pull that began in between begins once more.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from app.core.database import reading, writing
 from app.core.models import InstallationRow
@@ -31,7 +36,7 @@ class Forgetting:
         news = {id: one for id, one in gone.items() if is_news(rows.get(id), one[1])}
         if news:
             self._open(news, now)
-        waiting = [row for id, row in rows.items() if id in gone and row.state == WAITING]
+        waiting = [row for row in rows.values() if row.state == WAITING]
         return [Run(FORGET, HOUSE, row.installation_id, row.ticket) for row in waiting]
 
     def _open(self, news: dict[str, tuple[str, datetime | None]], now: datetime) -> None:
@@ -43,21 +48,20 @@ class Forgetting:
                     row.state, row.since, row.ticket = WAITING, now, new_id("t")
 
     def step(self, run: Run, now: datetime) -> bool:
-        """First the rows that a pull under way would have to change: it stores nothing more. Then the people."""
-        found = gone_since().get(run.subject)
-        if found is None:
-            return False
-        with writing() as session:
-            session.execute(delete(SyncRow).where(SyncRow.installation_id == run.subject, SyncRow.kind != FORGET))
-        mirror.forget(found[0], run.subject)
-        with writing() as session:
-            session.execute(delete(PushedRow).where(PushedRow.installation_id == run.subject))
-            session.execute(delete(PaceRow).where(PaceRow.installation_id == run.subject))
+        """Delete the people wherever they are, then what was known of the sync; nothing where the run was overtaken."""
+        with reading() as session:
             row = session.get(SyncRow, (run.subject, FORGET))
-            if row is not None and found[1] is None:
-                session.delete(row)
-            elif row is not None and row.ticket == run.ticket:
-                row.state, row.since, row.next_at, row.ticket = GONE, now, None, new_id("t")
+            installed = session.get(InstallationRow, run.subject)
+        if row is None or row.ticket != run.ticket or row.state != WAITING:
+            return False
+        for workspace in sorted({row.workspace_id, (installed and installed.workspace_id) or row.workspace_id}):
+            mirror.forget(workspace, run.subject, lambda session: end_sync(session, run.subject))
+        with writing() as session:
+            end_sync(session, run.subject)
+            session.execute(delete(PushedRow).where(PushedRow.installation_id == run.subject))
+            if installed is None or installed.state != State.ACTIVE:
+                session.execute(delete(PaceRow).where(PaceRow.installation_id == run.subject))
+            note(session, run, now, known=installed is not None)
         return False
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
@@ -66,6 +70,22 @@ class Forgetting:
 
     def lost(self, run: Run, now: datetime) -> None:
         """Nothing here can kill a worker but the machine's own end."""
+
+
+def end_sync(session: Session, id: str) -> None:
+    """Take away all that a run under way would have to change: it stores nothing more, and the next begins anew."""
+    session.execute(delete(SyncRow).where(SyncRow.installation_id == id, SyncRow.kind != FORGET))
+
+
+def note(session: Session, run: Run, now: datetime, *, known: bool) -> None:
+    """All is forgotten, up to ``now``. Of an installation that is not ``known`` any more nothing is left."""
+    row = session.get(SyncRow, (run.subject, FORGET), with_for_update=True)
+    if row is None or row.ticket != run.ticket:
+        return
+    if not known:
+        session.delete(row)
+    else:
+        row.state, row.since, row.next_at, row.ticket = GONE, now, None, new_id("t")
 
 
 def gone_since() -> dict[str, tuple[str, datetime | None]]:
@@ -83,5 +103,5 @@ def gone_since() -> dict[str, tuple[str, datetime | None]]:
 
 
 def is_news(row: SyncRow | None, gone_at: datetime | None) -> bool:
-    """Whether it was not forgotten yet, or came back since and is gone again."""
-    return row is None or (row.state == GONE and gone_at is not None and gone_at > row.since)
+    """Whether it was not forgotten yet, or came back since and is gone again, or is no more at all."""
+    return row is None or (row.state == GONE and (gone_at is None or gone_at > row.since))

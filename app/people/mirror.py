@@ -95,12 +95,17 @@ def remove(workspace_id: str, source: str, external_ids: Collection[str]) -> Non
         keeping.remove(session, workspace_id, {one.id: one.entry for one in held.values()})
 
 
-def forget(workspace_id: str, source: str | None = None) -> None:
-    """Delete the people of one source of the workspace, or all of the workspace's, with their orders and terms."""
+def forget(workspace_id: str, source: str | None = None, also: Callable[[Session], None] | None = None) -> None:
+    """Delete the people of one source of the workspace, or all of the workspace's, with their orders and terms.
+
+    In transactions of which each calls ``also``, the last when nobody is left.
+    """
     mine = _of(workspace_id, source)
     while True:
         with writing() as session:
             keeping.lock(session, workspace_id)
+            if also is not None:
+                also(session)
             chosen = select(PersonRow.id, PersonRow.words, PersonRow.rank).where(mine).limit(BATCH)
             gone = {id: Entry(words, rank) for id, words, rank in session.execute(chosen)}
             keeping.remove(session, workspace_id, gone)
@@ -125,8 +130,10 @@ def move(workspace_id: str, into: str) -> None:
         for one in sorted((workspace_id, into)):
             keeping.lock(session, one)
         # Whoever pulls meanwhile is overtaken, and its page is pulled again for the right workspace.
-        overtake = update(SyncRow).where(SyncRow.workspace_id.in_((workspace_id, into))).values(ticket=new_id("t"))
-        session.execute(overtake, execution_options={"synchronize_session": False})
+        # Who forgets people of an installation that is gone finds them where they are now.
+        overtake = update(SyncRow).where(SyncRow.workspace_id.in_((workspace_id, into)))
+        values = {"ticket": new_id("t"), "workspace_id": into}
+        session.execute(overtake.values(values), execution_options={"synchronize_session": False})
         _drop_twins(session, workspace_id, into)
         taken = select(PersonRow.source, PersonRow.external_id).where(PersonRow.workspace_id == into)
         clash = tuple_(PersonRow.source, PersonRow.external_id).in_(taken)
