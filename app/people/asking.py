@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import structlog
 from flask import Flask, current_app
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.core.database import reading
 from app.core.models import InstallationRow
@@ -18,7 +19,7 @@ from app.jobs import logins
 from app.people import mirror, turns
 from app.people.directory import PeopleDirectory
 from app.people.sync_state import LIVE, PULL, STOPPED, SyncRow
-from app.people.turns import Turn
+from app.people.turns import Overtaken, Turn
 from app.sdk import Batch, Hit, Person, State
 
 log = structlog.get_logger()
@@ -45,8 +46,8 @@ def candidates(
 ) -> list[Person]:
     """People of the workspace's shops that are not live yet, asked for now and stored, so that a search finds them.
 
-    Answers within 1.5 seconds with what came in time; whatever fails brings nobody. Costs one look at the sync rows
-    when every shop is live.
+    Answers within 1.5 seconds with what came and was stored in time; whatever fails brings nobody, what is late is
+    there for the next search. Costs one look at the sync rows when every shop is live.
     """
     until = clock() + SECONDS
     asked = askable(workspace_id, now or datetime.now(UTC)) if query.strip() else []
@@ -54,13 +55,10 @@ def candidates(
         return []
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     pool = ThreadPoolExecutor(len(asked), thread_name_prefix="lookup")
-    futures = {pool.submit(ask, app, turn, query): turn for turn in asked}
+    futures = [pool.submit(ask, app, turn, query) for turn in asked]
     done, _ = wait(futures, timeout=max(0.0, until - clock()))
     pool.shutdown(wait=False, cancel_futures=True)
-    found: list[Person] = []
-    for future in done:
-        found += stored(futures[future], future.result())
-    return found
+    return [person for future in futures if future in done for person in future.result()]
 
 
 def askable(workspace_id: str, now: datetime) -> list[Turn]:
@@ -84,12 +82,12 @@ def askable(workspace_id: str, now: datetime) -> list[Turn]:
 
 
 def ask(app: Flask, turn: Turn, query: str) -> Sequence[Person]:
-    """One platform's candidates; empty for a failure. A refused login counts against the installation."""
+    """One platform's candidates, stored; empty for a failure. A refused login counts against the installation."""
     arguments = {"installation": turn.installation, "outbound": turn.outbound, "query": query}
     with app.app_context():
         try:
             people = turn.connector.call("lookup", settings=turn.connector.settings, **arguments)
-            return [person for person in people or () if isinstance(person, Person)][:MOST_TAKEN]
+            return stored(turn, [person for person in people or () if isinstance(person, Person)][:MOST_TAKEN])
         except Exception as error:  # noqa: BLE001 - a search goes on whatever a platform or a connector does
             log.info("lookup.failed", installation=turn.installation.id, reason=type(error).__name__)
             if turn.outbound.refused:
@@ -97,14 +95,17 @@ def ask(app: Flask, turn: Turn, query: str) -> Sequence[Person]:
             return []
 
 
-def stored(turn: Turn, people: Sequence[Person]) -> list[Person]:
-    """Keep them in the mirror; the cursor is not touched, so the first pass brings them again with all they have."""
-    if not people:
-        return []
-    try:
-        batch = Batch(people=people)
-        mirror.apply(turn.installation.workspace, turn.installation.id, batch, lambda session: None)
-    except Exception:
-        log.exception("lookup.not_stored", installation=turn.installation.id)
-        return []
-    return list(people)
+def stored(turn: Turn, people: Sequence[Person]) -> Sequence[Person]:
+    """Keep them in the mirror, which may have to be waited for; nobody of an installation that is forgotten by now.
+
+    The cursor is not touched, so the first pass brings them again with all they have.
+    """
+    installation = turn.installation
+
+    def also(session: Session) -> None:
+        if session.get(SyncRow, (installation.id, PULL)) is None:
+            raise Overtaken
+
+    if people:
+        mirror.apply(installation.workspace, installation.id, Batch(people=people), also)
+    return people

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from threading import Event
 
 import pytest
 from flask import Flask
@@ -26,7 +27,7 @@ from app.people.sync_state import SyncRow, progress, want
 from app.sdk import Batch, Person, State
 from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform, serving_platform
-from tests.jobs.host import host_in, install, row_of, state_of
+from tests.jobs.host import host_in, install, row_of, state_of, wait_for
 
 KIND = Pulling()
 SECOND = timedelta(seconds=1)
@@ -419,6 +420,41 @@ def test_a_platform_that_hangs_or_fails_brings_nobody(shops: Flask, platform: Pl
     assert asking.candidates("ws", "marie") == []
     # The platform would take 3 seconds: not to wait for it is what is asked.
     assert datetime.now(UTC) - began < 3 * SECOND
+
+
+@SQLITE
+@pytest.mark.parametrize(("seconds", "found"), [(asking.SECONDS, 0), (60.0, 1)], ids=["guarded", "control"])
+def test_a_mirror_that_is_busy_does_not_keep_a_search_waiting(
+    shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch, seconds: float, found: int
+) -> None:
+    """Whoever came in time but is not stored in time is found by the next search."""
+    pulled()
+    monkeypatch.setattr(asking, "SECONDS", seconds)
+    real, free, stores = mirror.apply, Event(), list[int]()
+
+    def apply(*page: object) -> mirror.Stored:
+        free.wait(asking.SECONDS * 4 if not found else 2)  # others write
+        stores.append(1)
+        return real(*page)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(mirror, "apply", apply)
+    assert (len(asking.candidates("ws", "marie")), len(stores)) == (found, found)
+    free.set()
+    wait_for(lambda: PeopleDirectory("ws").search("looked"))
+
+
+@SQLITE
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "control"])
+def test_who_comes_after_the_shop_was_forgotten_is_not_stored(
+    shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    pulled()
+    (turn,) = asking.askable("ws", now())
+    if guarded:
+        with writing() as session:
+            session.query(SyncRow).delete()
+    mirror.forget("ws", "shop")
+    assert len(asking.ask(shops, turn, "marie")) == mirror.count("ws", "shop") == (0 if guarded else 1)
 
 
 @SQLITE
