@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Any
 
@@ -23,7 +23,12 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from app.core.addresses import PinningAdapter, Resolver, read_allowed, read_destination
 from app.sdk import Outbound, Response, UpstreamFailed
 
-THREADS = 16
+# Of a process that answers requests, sixteen at once: a call that was given up may hang in a name server for a while.
+THREADS = 32
+# For calls that must not make others wait.
+APART = 16
+# Connections kept to one host.
+_KEPT = 16
 CONNECT_SECONDS = 1.0
 BODY_CAP = 5 * 1024 * 1024
 _CHUNK = 64 * 1024
@@ -49,17 +54,30 @@ class Outgate:
         self._allowed = read_allowed(allow)
         self._user_agent = user_agent
         self._resolver = resolver
+        self._most = THREADS
         self._open()
         for name in _TALKATIVE:
             logging.getLogger(name).addFilter(_silent)
 
-    def within(self, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> Outbound:
-        """A view whose calls share ``seconds`` of wall-clock time, counted from now; None for no shared limit."""
-        return _Outgoing(self, None if seconds is None else clock() + seconds, clock)
+    def within(
+        self, seconds: float | None, clock: Callable[[], float] = time.monotonic, *, apart: bool = False
+    ) -> Outbound:
+        """A view whose calls share ``seconds`` of wall-clock time, counted from now; None for no shared limit.
+
+        ``apart``: in threads of their own, so that nobody else waits for these; where none is free they are refused.
+        """
+        return _Outgoing(self, None if seconds is None else clock() + seconds, clock, apart=apart)
+
+    def make_room(self, threads: int) -> None:
+        """Have at least so many calls under way at once, before the first is made; a thread begins with its need."""
+        if threads > self._most:
+            self._most = threads
+            self._open()
 
     def close(self) -> None:
         """Let kept connections and idle threads go; calls under way end by their own deadlines."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._apart.shutdown()
         for adapter in self._adapters.values():
             adapter.close()
 
@@ -74,12 +92,12 @@ class Outgate:
             return requests.Request(method, destination.url, headers=merged, **parts).prepare()
         raise UpstreamFailed("bad_request")
 
-    def _perform(self, prepared: requests.PreparedRequest, seconds: float) -> Response:
+    def _perform(self, prepared: requests.PreparedRequest, seconds: float, *, apart: bool) -> Response:
         """Run a call in a thread of its own, so that neither DNS, TLS nor a slow answer can hold the caller."""
         if self._process != os.getpid():
             self._open()
         call = _Call(time.monotonic() + seconds)
-        future = self._threads.submit(self._run, prepared, call)
+        future = (self._apart if apart else self._threads).submit(self._run, prepared, call)
         with suppress(TimeoutError):
             return future.result(seconds)
         future.cancel()
@@ -110,18 +128,20 @@ class Outgate:
     def _open(self) -> None:
         """Fresh threads and connections: neither survives a fork."""
         self._process = os.getpid()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="outbound")
+        self._threads = ThreadPoolExecutor(self._most, thread_name_prefix="outbound")
+        self._apart = _Few(APART)
         self._adapters = {name: PinningAdapter(name, self._allowed, self._resolver) for name in ("http", "https")}
         for adapter in self._adapters.values():
-            adapter.init_poolmanager(_KEPT_HOSTS, THREADS)
+            adapter.init_poolmanager(_KEPT_HOSTS, _KEPT)
             adapter.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
 class _Outgoing:
     """What the rest of the host sees: the `Outbound` of one action."""
 
-    def __init__(self, gate: Outgate, until: float | None, clock: Callable[[], float]) -> None:
+    def __init__(self, gate: Outgate, until: float | None, clock: Callable[[], float], *, apart: bool) -> None:
         self._gate = gate
+        self._apart = apart
         self._until = until
         self._clock = clock
 
@@ -139,14 +159,14 @@ class _Outgoing:
     ) -> Response:
         """See `Outbound.request`.
 
-        Reasons: address_refused, bad_request, unreachable, tls, timeout, too_large, bad_answer.
+        Reasons: address_refused, bad_request, unreachable, tls, timeout, too_large, bad_answer, busy.
         """
         basic = HTTPBasicAuth(*(part.encode() for part in auth)) if auth else None
         prepared = self._gate._prepare(method, url, headers, params=params, data=form, json=json, auth=basic)
         seconds = timeout if self._until is None else min(timeout, self._until - self._clock())
         if seconds <= 0:
             raise UpstreamFailed("timeout")
-        return self._gate._perform(prepared, seconds)
+        return self._gate._perform(prepared, seconds, apart=self._apart)
 
     def exempts(self, url: str) -> bool:
         """See `Outbound.exempts`."""
@@ -154,6 +174,26 @@ class _Outgoing:
             return read_destination(url, self._gate._allowed).exempt
         except UpstreamFailed:
             return False
+
+
+class _Few:
+    """Threads for which nothing waits: what finds none free is refused."""
+
+    def __init__(self, number: int) -> None:
+        self._free = threading.Semaphore(number)
+        self._threads = ThreadPoolExecutor(number, thread_name_prefix="outbound-apart")
+
+    def submit(self, work: Callable[..., Response], *arguments: object) -> Future[Response]:
+        """Begin; raises `UpstreamFailed` when all are at work."""
+        if not self._free.acquire(blocking=False):
+            raise UpstreamFailed("busy")
+        future = self._threads.submit(work, *arguments)
+        future.add_done_callback(lambda done: self._free.release())
+        return future
+
+    def shutdown(self) -> None:
+        """Begin nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class _Call:

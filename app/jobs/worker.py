@@ -95,6 +95,7 @@ class Jobs:
         # Imported here since the command line imports this module: 45 MB and half a second for every command.
         module: Any = importlib.import_module("app.jobs.engine")
         self._engine = module.Engine(app, name, ended=self.hurry)
+        self._at_once: int = module.AT_ONCE
         self._kinds = kinds_of(app)
         dispatcher = Dispatcher(self._kinds, self._engine)
         self._beating = Loop(app, "beat", BEAT, lambda now: heartbeats.beat(name, now))
@@ -106,6 +107,7 @@ class Jobs:
         with self._app.app_context():
             heartbeats.beat(self.name, datetime.now(UTC))
             queues = limits_of_connectors()
+            services().outgate.make_room(calls_at_once(self._at_once))
         self._beating.start()
         self._engine.start(queues)
         self._dispatching.start()
@@ -134,6 +136,14 @@ class Jobs:
         if now - self._tidied > TIDY:
             self._tidied = now
             self._engine.forget(now)
+
+
+def calls_at_once(runs: int) -> int:
+    """How many calls may be under way when each connector has so many ``runs`` and a probe, all of which hang.
+
+    Twice as many, since a call that was given up may hang in a name server for a while.
+    """
+    return 2 * (runs + 1) * len([*services().registry])
 
 
 def limits_of_connectors() -> Mapping[str, Limits]:

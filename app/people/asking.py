@@ -77,7 +77,8 @@ def askable(workspace_id: str, now: datetime) -> list[Turn]:
         if row is None or row.state in (LIVE, STOPPED) or row.refusals or one.connector in held:
             continue
         if connector is not None and connector.serving and connector.implements("lookup"):
-            asked.append(turns.to_turn(row, one, connector, now, SECONDS))
+            # Apart: an install, which may need a call, never waits for a search.
+            asked.append(turns.to_turn(row, one, connector, now, SECONDS, apart=True))
     return asked[:MOST_ASKED]
 
 

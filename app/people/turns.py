@@ -161,14 +161,20 @@ def take(run: Run, now: datetime, act: Callable[[Turn], bool | None]) -> bool:
 
 
 def to_turn(
-    row: SyncRow, installed: InstallationRow, connector: Connector, now: datetime, seconds: float = STEP_SECONDS
+    row: SyncRow,
+    installed: InstallationRow,
+    connector: Connector,
+    now: datetime,
+    seconds: float = STEP_SECONDS,
+    *,
+    apart: bool = False,
 ) -> Turn:
-    """The turn of an installation, with ``seconds`` for its calls."""
+    """The turn of an installation, with ``seconds`` for its calls; ``apart`` as of `Outgate.within`."""
     host = services()
     limits = connector.manifest.limits if connector.manifest else None
     if limits is None:
         raise LookupError("a connector without a manifest does not serve")
-    outbound = Metered(host.outgate.within(seconds), installed.id, limits, seconds)
+    outbound = Metered(host.outgate.within(seconds, apart=apart), installed.id, limits, seconds)
     return Turn(row, to_installation(installed, host.ring, now), connector, outbound)
 
 

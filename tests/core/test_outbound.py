@@ -824,6 +824,69 @@ def test_more_stalled_calls_than_threads_all_end(server: Callable[..., Server]) 
         assert time.monotonic() - began < 4
 
 
+@contextmanager
+def hanging(made: Outgate, url: str, number: int, *, apart: bool) -> Iterator[list[str]]:
+    """So many calls under way to a server that says nothing; what became of those that ended at once."""
+    ended = list[str]()
+
+    def call() -> None:
+        try:
+            made.within(2.0, apart=apart).request("GET", url)
+        except UpstreamFailed as failure:
+            ended.append(failure.reason)
+
+    with ThreadPoolExecutor(number) as callers:
+        for _ in range(number):
+            callers.submit(call)
+        yield ended
+
+
+@pytest.mark.parametrize(("apart", "expected"), [(True, "200"), (False, "timeout")], ids=["guarded", "control"])
+def test_calls_apart_that_hang_keep_no_other_call_waiting(
+    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, apart: bool, expected: str
+) -> None:
+    monkeypatch.setattr(outbound, "THREADS", 4)
+    monkeypatch.setattr(outbound, "APART", 4)
+    stalled, honest = server(silent), server(OK)
+    with gate(stalled.allow, honest.allow) as made, hanging(made, stalled.url, 4, apart=apart):
+        until(lambda: stalled.accepted == 4)
+        assert outcome(made, honest.url, 0.5 if expected == "timeout" else 5.0) == expected
+
+
+def test_a_call_apart_that_finds_no_thread_is_refused_until_one_is_free(
+    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound, "APART", 2)
+    stalled, honest = server(silent), server(OK)
+    with gate(stalled.allow, honest.allow) as made:
+        with hanging(made, stalled.url, 5, apart=True) as ended:
+            until(lambda: (stalled.accepted, ended) == (2, ["busy"] * 3))
+        assert sorted(ended) == ["busy"] * 3 + ["timeout"] * 2
+        until(lambda: made._apart._free._value == 2)
+        assert made.within(5.0, apart=True).request("GET", honest.url).status == 200
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(6, "200"), (4, "timeout")], ids=["guarded", "control"])
+def test_with_room_for_all_no_platform_that_hangs_keeps_another_waiting(
+    server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, threads: int, expected: str
+) -> None:
+    monkeypatch.setattr(outbound, "THREADS", 4)
+    stalled, honest = server(silent), server(OK)
+    with gate(stalled.allow, honest.allow) as made:
+        made.make_room(threads)
+        with hanging(made, stalled.url, 5 if expected == "200" else 4, apart=False):
+            until(lambda: stalled.accepted >= 4)
+            assert outcome(made, honest.url, 0.5 if expected == "timeout" else 5.0) == expected
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until it holds; the bound is for a test that would hang, never a measure."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to be in time"
+        time.sleep(0.01)
+
+
 def test_the_calls_of_a_view_share_one_deadline(canary: Server) -> None:
     now = [100.0]
     with gate(canary.allow) as made:

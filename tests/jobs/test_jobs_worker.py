@@ -13,6 +13,10 @@ from sqlalchemy import select
 
 from app.core.database import reading
 from app.core.models import HeartbeatRow
+from app.core.services import services
+from app.jobs import heartbeats as heartbeats_of
+from app.jobs.engine import AT_ONCE
+from app.jobs.worker import Jobs
 from app.people import mirror
 from app.people.ahead import MOST_LOST
 from app.people.sync_state import progress
@@ -41,6 +45,17 @@ def test_only_workers_import_the_engine(host: Flask, tmp_path: Path, lines: str,
     command = [sys.executable, "-c", code, str(tmp_path / "instance")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(imported)
+
+
+def test_a_worker_has_a_thread_for_every_call_that_may_hang(host: Flask) -> None:
+    gate = services().outgate
+    gate._most = 1
+    jobs = Jobs(host, heartbeats_of.new_name())
+    jobs.start()
+    try:
+        assert gate._threads._max_workers >= (AT_ONCE + 1) * len([*services().registry])
+    finally:
+        jobs.stop()
 
 
 def test_every_shop_becomes_live(platform: Platform, any_host: Flask, tmp_path: Path) -> None:

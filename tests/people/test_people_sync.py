@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -17,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.core.database import writing
 from app.core.models import InstallationRow
+from app.core.outbound import Outgate
 from app.jobs import logins, spread
 from app.jobs.trials import MOST_DEATHS
 from app.people import ahead, asking, mirror, sync, turns
@@ -24,7 +26,7 @@ from app.people.directory import PeopleDirectory
 from app.people.forgetting import Forgetting
 from app.people.sync import POLL, Pulling, joined
 from app.people.sync_state import SyncRow, progress, want
-from app.sdk import Batch, Person, State
+from app.sdk import Batch, Person, State, UpstreamFailed
 from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform, serving_platform
 from tests.jobs.host import host_in, install, row_of, state_of, wait_for
@@ -441,6 +443,44 @@ def test_a_mirror_that_is_busy_does_not_keep_a_search_waiting(
     assert (len(asking.candidates("ws", "marie")), len(stores)) == (found, found)
     free.set()
     wait_for(lambda: PeopleDirectory("ws").search("looked"))
+
+
+@SQLITE
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "control"])
+def test_shops_that_hang_in_a_search_keep_no_install_waiting(
+    shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """In a process that has but one thread for the calls of installs."""
+    pulled()
+    monkeypatch.setattr("app.core.outbound.THREADS", 1)
+    gate = Outgate([platform.address.removeprefix("http://")])
+    monkeypatch.setattr(turns.services(), "outgate", gate)
+    if not guarded:
+        within = gate.within
+        monkeypatch.setattr(gate, "within", lambda seconds, apart=False: within(seconds))
+    asked, answered = Event(), Event()
+
+    def hangs(shop: str, action: str) -> None:
+        if action == "lookup":
+            asked.set()
+            answered.wait(10)
+
+    platform.trouble = hangs
+    with ThreadPoolExecutor(1) as agent:
+        agent.submit(in_context, shops, lambda: asking.candidates("ws", "marie"))
+        assert asked.wait(10)
+        reached = True
+        try:
+            gate.within(0.5 if not guarded else 5.0).request("GET", f"{platform.address}/other/page")
+        except UpstreamFailed:
+            reached = False
+        answered.set()
+    assert reached is guarded
+
+
+def in_context(app: Flask, act: Callable[[], object]) -> None:
+    with app.app_context():
+        act()
 
 
 @SQLITE
