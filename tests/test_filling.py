@@ -96,6 +96,15 @@ def test_sync_can_be_asked_for_and_waited_for(filled: Stage) -> None:
     assert search(filled, "zzyzx") == ["Quentin Zzyzx"]
 
 
+def test_a_push_is_told_asked_for_and_waited_for(filled: Stage) -> None:
+    told = shown(filled, "wazzup")
+    done = json.loads(filled.cli("installations", "sync", told["id"], "--wait", "--json").stdout)
+    assert done["state"] == "live"
+    push = shown(filled, "wazzup")["push"]
+    assert (push["state"], push["people"]) == ("live", len(filled.simulators["wazzup"].connection.ids("contacts")))
+    assert push["last"]
+
+
 def regular_turn(stage: Stage) -> datetime:
     """When the shop is asked for changes anyway."""
     return datetime.fromisoformat(shown(stage, "upgates")["sync"]["next_at"])

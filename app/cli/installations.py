@@ -82,15 +82,33 @@ def show_installation(id: str, json_wanted: bool) -> None:
         told = sync_state.progress(id)
         values = {"state": told.state, "done": told.done, "total": told.total, "text": told.text}
         facts["sync"] = values | {"next_at": shown(told.next_at)} if json_wanted else bar(told)
+    if does(facts["connector"], "push"):
+        told = sync_state.progress(id, kind=sync_state.PUSH)
+        facts["push"] = pushed(told) if json_wanted else handed_on(told)
     if does(facts["connector"], "subscribe"):
         told = sync_state.progress(id, kind=sync_state.SUBSCRIBE)
         facts["subscribed"] = {"since": shown(told.live_since), "text": told.text} if json_wanted else told.text
+    now = datetime.now(UTC)
+    if troubles := sync_state.troubles(id, now, sync_state.REREAD, sync_state.SUBSCRIBE, sync_state.FORGET):
+        facts["troubles"] = troubles if json_wanted else "; ".join(troubles)
     show_one(facts, json_wanted)
 
 
 def shown(at: datetime | None) -> str | None:
     """A time as scripts read it."""
     return at.isoformat() if at else None
+
+
+def pushed(told: sync_state.Progress) -> dict[str, Any]:
+    """How far a push is, for scripts."""
+    values = {"state": told.state, "done": told.done, "total": told.total, "text": told.text}
+    return values | {"people": told.people, "last": shown(told.pushed_at), "next_at": shown(told.next_at)}
+
+
+def handed_on(told: sync_state.Progress) -> str:
+    """The same in words."""
+    last = f", the last at {sync_state.clock(told.pushed_at, datetime.now(UTC))}" if told.pushed_at else ""
+    return f"{bar(told)}; {told.people} people handed on{last}"
 
 
 def fills(connector: str) -> bool:
@@ -122,19 +140,26 @@ def sync(id: str, wait: bool, json_wanted: bool) -> None:
     """Ask for a synchronisation now; the worker does it."""
     with reading() as session:
         row = existing(session.get(InstallationRow, id), id)
-    if not fills(row.connector) or row.state != State.ACTIVE:
+    kinds = [kind for kind in (sync_state.PULL, sync_state.PUSH) if does(row.connector, kind)]
+    if not kinds or row.state != State.ACTIVE:
         raise click.ClickException(f"nothing is synchronised here: {row.connector}, {row.state}")
     began = datetime.now(UTC)
     sync_state.want(id, began)
-    told = sync_state.progress(id)
+    told = least(id, kinds, began)
     while wait and not is_settled(told, began):
         if not json_wanted and sys.stderr.isatty():
             click.echo(f"\r{bar(told)}\x1b[K", nl=False, err=True)
         time.sleep(PAUSE)
-        told = sync_state.progress(id)
+        told = least(id, kinds, began)
     show_one({"id": id, "state": told.state, "done": told.done, "total": told.total, "sync": told.text}, json_wanted)
     if told.state == sync_state.STOPPED:
         raise SystemExit(1)
+
+
+def least(id: str, kinds: list[str], began: datetime) -> sync_state.Progress:
+    """How far the pull or the push is: what is under way before what stopped, and both before what is done."""
+    told = [sync_state.progress(id, kind=kind) for kind in kinds]
+    return min(told, key=lambda one: (is_settled(one, began), one.state != sync_state.STOPPED))
 
 
 def is_settled(told: sync_state.Progress, began: datetime) -> bool:

@@ -37,7 +37,7 @@ class Attention:
     retry: bool = False
 
 
-def attention(state: str, alarm: str, sync: Progress, marketplace: str) -> Attention | None:
+def attention(state: str, alarm: str, sync: Progress, push: Progress | None, marketplace: str) -> Attention | None:
     """The most urgent thing about an installation; None while all is well."""
     if alarm:
         mend = MENDS.get(alarm, lazy_gettext("Look at it in %(marketplace)s, then connect it again."))
@@ -50,11 +50,23 @@ def attention(state: str, alarm: str, sync: Progress, marketplace: str) -> Atten
             gettext("Switch the add-on on again in %(marketplace)s.", marketplace=marketplace),
         )
     if state == State.ACTIVE and sync.state == sync_state.STOPPED:
-        return Attention(
+        return stopped(
             gettext("Its customers are not updated any more: %(marketplace)s refused us.", marketplace=marketplace),
+            marketplace,
+        )
+    if state == State.ACTIVE and push is not None and push.state == sync_state.STOPPED:
+        return stopped(
             gettext(
-                "Try again. If it stops once more, install the add-on in %(marketplace)s anew.", marketplace=marketplace
+                "Your customers are not handed on to it any more: %(marketplace)s refused us.", marketplace=marketplace
             ),
-            retry=True,
+            marketplace,
         )
     return None
+
+
+def stopped(text: str, marketplace: str) -> Attention:
+    """What can be tried once more."""
+    mend = gettext(
+        "Try again. If it stops once more, install the add-on in %(marketplace)s anew.", marketplace=marketplace
+    )
+    return Attention(text, mend, retry=True)

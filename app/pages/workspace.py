@@ -28,7 +28,8 @@ class Stall:
 
     ``title`` is the name that its people gave it, else the platform's. ``sync`` is the state of its synchronisation,
     empty where there is none: ``done`` of ``total`` people in its first pass, ``percent`` of it (None: not told),
-    ``live_since`` when it was over. ``attention`` is None while nothing is wrong.
+    ``live_since`` when it was over. ``push`` is the same of a marketplace that takes people, else None. ``attention``
+    is None while nothing is wrong.
     """
 
     id: str
@@ -41,12 +42,18 @@ class Stall:
     done: int = 0
     percent: int | None = None
     live_since: datetime | None = None
+    push: Progress | None = None
     attention: Attention | None = None
 
     @property
     def filling(self) -> bool:
         """Whether its people are on their way."""
         return self.state == State.ACTIVE and self.sync in (sync_state.WAITING, sync_state.FIRST)
+
+    @property
+    def giving(self) -> bool:
+        """Whether the workspace's people are on their way there."""
+        return self.state == State.ACTIVE and self.push is not None and self.push.is_under_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,8 @@ def to_stall(row: InstallationRow) -> Stall:
     place = marketplace(row.connector)
     found = services().registry.find(row.connector)
     told = sync_state.progress(row.id) if found is not None and found.implements("pull") else Progress(state="")
+    takes = found is not None and found.implements("push")
+    push = sync_state.progress(row.id, kind=sync_state.PUSH) if takes else None
     return Stall(
         id=row.id,
         title=row.label or row.title or place,
@@ -130,9 +139,10 @@ def to_stall(row: InstallationRow) -> Stall:
         since=row.created_at,
         sync=told.state,
         done=told.done,
-        percent=min(99, 100 * told.done // told.total) if told.total else None,
+        percent=told.percent,
         live_since=told.live_since,
-        attention=attention(row.state, row.alarm, told, place),
+        push=push,
+        attention=attention(row.state, row.alarm, told, push, place),
     )
 
 

@@ -181,6 +181,8 @@ def note(turn: Turn, found: Plan, ids: dict[int, int], memo: str, *, sweeping: b
     over = swept and not ids
     more = bool(ids) or (sweeping and not over)
     values: dict[str, Any] = {"failures": 0, "refusals": 0, "reason": "", "cursor": row.cursor, "memo": memo}
+    if found.changes():
+        values["pushed_at"] = now
     if over:
         values |= {"cursor": f"{SWEPT}{(now + SWEEP).isoformat()}", "state": LIVE, "live_since": row.live_since or now}
     elif swept:

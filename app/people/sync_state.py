@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Index, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Index, String, Text, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.database import MirrorBase, UtcDateTime, reading, writing
 from app.core.seal import new_id
+from app.people.models import PushedRow
 
 WAITING, FIRST, LIVE, STOPPED, GONE = "waiting", "first", "live", "stopped", "gone"
 # Kinds of work; those that a connector's hook does have its name.
@@ -22,7 +23,7 @@ class SyncRow(MirrorBase):
     ``state``: waiting, first (the first pass is under way), live, stopped (``reason`` says why), gone (forgotten).
     ``cursor`` commits together with what was pulled up to it. ``ticket`` names the run that is due at ``next_at``; what
     changes the row names it, so that a run that was overtaken changes nothing. ``since`` is when ``state`` began,
-    ``hinted_at`` when the platform's word last hurried it.
+    ``hinted_at`` when the platform's word last hurried it, ``pushed_at`` when the platform last took somebody.
     ``memo`` is the connector's own; ``login`` is a digest of the sealed credentials with which was pushed.
     """
 
@@ -45,6 +46,7 @@ class SyncRow(MirrorBase):
     refusals: Mapped[int] = mapped_column(default=0)
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     hinted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    pushed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     memo: Mapped[str] = mapped_column(Text, default="")
     login: Mapped[str] = mapped_column(String(64), default="")
 
@@ -54,6 +56,7 @@ class Progress:
     """How far a synchronisation is; ``text`` says it in English.
 
     ``done`` of ``total`` people (0: not told) in the first pass; ``reason`` is the last failure's while there is one.
+    Of a push: how many ``people`` the platform was given, and when it last took somebody.
     """
 
     state: str = WAITING
@@ -63,16 +66,44 @@ class Progress:
     next_at: datetime | None = None
     reason: str = ""
     text: str = WAITING
+    people: int = 0
+    pushed_at: datetime | None = None
+
+    @property
+    def percent(self) -> int | None:
+        """Whole percents of the first pass, 100 only when it is over; None where that is not told."""
+        return min(99, 100 * self.done // self.total) if self.total else None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the first pass is not over, and goes on."""
+        return self.state in (WAITING, FIRST)
 
 
 def progress(installation_id: str, now: datetime | None = None, kind: str = PULL) -> Progress:
-    """How far the installation is; one that never had its turn waits. ``kind`` may be `PUSH`."""
+    """How far the installation is; one that never had its turn waits. ``kind`` may be another than `PULL`."""
     with reading() as session:
         row = session.get(SyncRow, (installation_id, kind))
+        people = given(session, installation_id) if row is not None and kind == PUSH else 0
     if row is None:
         return Progress()
     text = told(row, now or datetime.now(UTC))
-    return Progress(row.state, row.done, row.total, row.live_since, row.next_at, row.reason, text)
+    return Progress(
+        row.state, row.done, row.total, row.live_since, row.next_at, row.reason, text, people, row.pushed_at
+    )
+
+
+def given(session: Session, installation_id: str) -> int:
+    """How many people, each human once, the installation's platform has from us."""
+    mine = (PushedRow.installation_id == installation_id, PushedRow.leader > 0)
+    return session.scalar(select(func.count(PushedRow.leader.distinct())).where(*mine)) or 0
+
+
+def troubles(installation_id: str, now: datetime, *kinds: str) -> list[str]:
+    """What these kinds of work have to complain of, in a few words each."""
+    with reading() as session:
+        rows = [session.get(SyncRow, (installation_id, kind)) for kind in kinds]
+    return [f"{row.kind}: {told(row, now)}" for row in rows if row is not None and row.reason]
 
 
 def told(row: SyncRow, now: datetime) -> str:

@@ -6,12 +6,15 @@ import json
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from stage import Stage
 
 import app
+from app.core.database import writing
+from app.people.sync_state import SyncRow
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -176,6 +179,41 @@ def test_a_workspace_is_exported_and_erased(stage: Stage) -> None:
     assert stage.cli("workspaces", "show", orlo["workspace"], check=False).returncode == 1
     _, found = stage.simulators["orlo"].play("search", q="jana")
     assert found.status_code == 404
+
+
+def stop(stage: Stage, id: str, *kinds: str) -> None:
+    """These kinds of an installation's work have stopped."""
+    assert stage.app is not None
+    with stage.app.app_context(), writing() as session:
+        for kind in kinds:
+            values = {"state": "stopped", "reason": f"of {kind}", "ticket": "t", "since": datetime.now(UTC)}
+            session.merge(SyncRow(installation_id=id, kind=kind, connector="wazzup", **values))
+
+
+def test_a_push_that_stopped_is_told_and_goes_on_when_it_is_asked_for(stage: Stage) -> None:
+    orlo, state = stage.connect_orlo(), stage.simulators["wazzup"].state()
+    added = ("installations", "add", "wazzup", "--workspace", orlo["workspace"], "--set", f"state={state}")
+    id = json.loads(stage.cli(*added).stdout)["id"]
+    stop(stage, id, "push")
+    push = json.loads(stage.cli("installations", "show", id, "--json").stdout)["push"]
+    assert (push["state"], push["text"], push["people"], push["last"]) == (
+        "stopped",
+        "stopped because of push",
+        0,
+        None,
+    )
+    assert "stopped because of push; 0 people handed on" in stage.cli("installations", "show", id).stdout
+    assert json.loads(stage.cli("installations", "sync", id, "--json").stdout)["state"] == "waiting"
+
+
+def test_whatever_else_stopped_is_told_with_its_reason(stage: Stage) -> None:
+    stage.simulators["upgates"].play("install")
+    [row] = stage.installations()
+    assert "troubles" not in json.loads(stage.cli("installations", "show", row["id"], "--json").stdout)
+    kinds = ("reread", "subscribe", "forget")
+    stop(stage, row["id"], *kinds)
+    shown = json.loads(stage.cli("installations", "show", row["id"], "--json").stdout)
+    assert shown["troubles"] == [f"{kind}: stopped because of {kind}" for kind in kinds]
 
 
 def test_what_brings_nobody_is_not_waited_for(stage: Stage) -> None:

@@ -19,9 +19,11 @@ from app.core.installations import InstallationsOf
 from app.core.models import InstallationRow, WorkspaceRow
 from app.core.pipeline import Request
 from app.core.registry import Registry
-from app.pages.attention import MENDS
+from app.pages import workspace
+from app.pages.attention import MENDS, attention
 from app.pages.messages import find_messages
-from app.people.sync_state import FIRST, LIVE, PULL, STOPPED, SyncRow
+from app.people.models import PushedRow
+from app.people.sync_state import FIRST, LIVE, PULL, PUSH, STOPPED, WAITING, SyncRow
 from app.sdk import State, Verified
 from tests.pages.shop import OWN, add_installation, storing
 
@@ -106,6 +108,57 @@ def test_what_stopped_can_be_tried_again(app: Flask, client: FlaskClient, enter:
     with storing(app) as session:
         assert session.get_one(SyncRow, ("i1", PULL)).state != STOPPED
     assert "needs your attention" not in overview(client, bearer)
+
+
+def pushing(app: Flask, people: int, **values: Any) -> None:
+    """A messenger that was given so many people, each human of two of ours, and how its push stands."""
+    add_installation(app, "i2", "w1", connector="wazzup", title="Wazzup 42")
+    filled = {"ticket": "t", "since": NOON, **values}
+    with storing(app) as session:
+        session.add(SyncRow(installation_id="i2", kind=PUSH, workspace_id="w1", connector="wazzup", **filled))
+        session.add_all(
+            PushedRow(installation_id="i2", person_id=id, leader=id - id % 2) for id in range(2, 2 * people + 2)
+        )
+        session.add(PushedRow(installation_id="i2", person_id=999, mark=7))  # waits to be looked at
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "control"])
+def test_a_push_that_stopped_can_be_tried_again(
+    app: Flask, client: FlaskClient, enter: Enter, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    if not guarded:
+        monkeypatch.setattr(workspace, "attention", lambda *asked: attention(*asked[:3], None, asked[4]))
+    pushing(app, 3, state=STOPPED, reason="access_denied", pushed_at=NOON)
+    bearer = enter()
+    page = overview(client, bearer)
+    said = ["Your customers are not handed on to it any more: Wazzup refused us.", "connections/i2/again"]
+    assert [text in page for text in said] == [guarded, guarded]
+    assert "3 customers handed on, last on 2 May 2025" in page
+    if not guarded:
+        return
+    assert "It is being tried again." in post(client, "connections/i2/again", bearer).text
+    with storing(app) as session:
+        assert session.get_one(SyncRow, ("i2", PUSH)).state != STOPPED
+    assert "needs your attention" not in overview(client, bearer)
+
+
+@pytest.mark.parametrize(
+    ("values", "said", "moves"),
+    [
+        ({"state": WAITING}, "Your customers will be handed on to it in a moment.", True),
+        ({"state": FIRST, "done": 10, "total": 40}, "Your customers are being handed on to it: 25 %", True),
+        ({"state": LIVE, "live_since": NOON}, "There is nobody to hand on yet.", False),
+    ],
+    ids=["waiting", "first", "live"],
+)
+def test_how_far_a_push_is_is_told(
+    app: Flask, client: FlaskClient, enter: Enter, values: dict[str, Any], said: str, moves: bool
+) -> None:
+    sync(app, state=LIVE, live_since=NOON)
+    pushing(app, 0, **values)
+    page = overview(client, enter())
+    assert said in page
+    assert ('hx-trigger="every 2s"' in page) is moves
 
 
 def test_a_paused_installation_says_where_it_is_switched_on(app: Flask, client: FlaskClient, enter: Enter) -> None:

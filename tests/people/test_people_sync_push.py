@@ -57,6 +57,20 @@ def push_all(at: datetime | None = None) -> None:
             pass
 
 
+def test_how_many_were_given_and_when_the_last(taker: Flask) -> None:
+    assert (progress("taker", kind="push").people, progress("taker", kind="push").pushed_at) == (0, None)
+    at = now()
+    push_all(at)
+    told = progress("taker", kind="push")
+    assert (told.people, told.pushed_at, told.state) == (25, at, "live")
+    push_all(at + SWEEP)
+    assert progress("taker", kind="push").pushed_at == at, "nothing was new"
+    mirror.store("ws", IMPORT, [Person("25", "Person 25")])
+    push_all(at + 2 * SWEEP)
+    told = progress("taker", kind="push")
+    assert (told.people, told.pushed_at) == (26, at + 2 * SWEEP)
+
+
 def names(platform: Platform) -> list[str]:
     return [person["name"] for _, batch in platform.pushed for person in batch if "name" in person]
 

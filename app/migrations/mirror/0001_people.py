@@ -90,6 +90,7 @@ def upgrade() -> None:
         sa.Column("refusals", sa.Integer(), nullable=False),
         sa.Column("next_at", sa.DateTime(), nullable=True),
         sa.Column("hinted_at", sa.DateTime(), nullable=True),
+        sa.Column("pushed_at", sa.DateTime(), nullable=True),
         sa.Column("memo", sa.Text(), nullable=False),
         sa.Column("login", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("installation_id", "kind", name=op.f("pk_sync")),
