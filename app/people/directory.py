@@ -28,7 +28,7 @@ SERVED = (State.ACTIVE, State.PAUSED, State.PENDING)
 MOST_HITS = 100
 # So many more are read than are asked for: some turn out to be one human, and of several words each list has an order
 # of its own. Where too few are left nevertheless, although there may be more, the second round reads many more.
-SPARE_OF_ONE_WORD, SPARE, MANY_SPARE = 4, 20, 200
+SPARE_OF_ONE_WORD, SPARE, MANY_SPARE = 4, 20, 50
 # So much deeper it looks where a shop that is about to go, with all its people, stands in front of the others.
 BEHIND_HIDDEN = 40
 _ID = re.compile(r"[1-9][0-9]{0,17}")

@@ -164,15 +164,17 @@ def is_long(looks: Mapping[Place, Look], place: Place) -> bool:
     return looks[place].entries >= FEW
 
 
-def deeper(driver: Driver, words: Sequence[Word], depth: int) -> Iterator[list[Arm]]:
+def deeper(driver: Driver, words: Sequence[Word], looks: Mapping[Place, Look], depth: int) -> Iterator[list[Arm]]:
     """What is read where all stages fill no page: ``depth`` times as far.
 
     Of who has them in the name the signature promises few in vain, so that more can be asked.
     """
-    for places in (driver.whole, driver.places):
-        for how, more in ((Asked.NAMED, depth), (Asked.BEGUN, 1)):
-            bits, its = mask(words, named=how == Asked.NAMED), asked(words, how)
-            yield [Arm(place, bits, MOST_READ * depth, MOST_ASKED * more, its) for place in places]
+    hows = [(mask(words, named=True), asked(words, Asked.NAMED), depth), (mask(words), asked(words), 1)]
+    for whole in (True, False):
+        for bits, its, more in hows:
+            arms = [Arm(place, bits, words=its) for place in driver.whole]
+            some = arms if whole else _beginnings(driver, looks, bits, its)
+            yield [arm._replace(read=MOST_READ * depth, asked=MOST_ASKED * more) for arm in some]
 
 
 def asked(words: Sequence[Word], how: Asked = Asked.BEGUN) -> tuple[tuple[Word, Asked], ...]:

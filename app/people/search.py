@@ -29,7 +29,7 @@ class Found(NamedTuple):
 def found(
     session: Session, workspace_id: str, words: Sequence[Word], wanted: int, depth: int = 1, sources: Sequence[str] = ()
 ) -> Found:
-    """People who may be found by every word: about ``wanted``, who are hardly ever not the best.
+    """People who may be found by every word: at least ``wanted`` where there are so many, hardly ever not the best.
 
     With a ``depth`` of more than 1 so many times as many are read, and with ``sources`` only their people count. A
     signature may promise too much: `score` has the last word.
@@ -39,9 +39,9 @@ def found(
     looks = _Looks(session, scope, words, drivers)
     driver = plan.best(drivers, looks)
     ids: dict[int, None] = {}
-    for stage in plan.stages(driver, words, looks) if depth == 1 else plan.deeper(driver, words, depth):
+    for stage in plan.stages(driver, words, looks) if depth == 1 else plan.deeper(driver, words, looks, depth):
         for arm in stage:
-            ids |= dict.fromkeys(_read(session, scope, arm, wanted, sources))
+            ids |= dict.fromkeys(_read(session, scope, arm, wanted * depth, sources))
         if len(ids) >= wanted:
             return Found([*ids], False)
     return Found([*ids], plan.is_short(driver, looks))

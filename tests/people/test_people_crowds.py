@@ -193,15 +193,21 @@ def test_whom_only_the_signature_promises_keeps_nobody_out(
     assert names(wordy, "novák zd") == ["Karel Novák"] * found
 
 
-@pytest.mark.parametrize(("many", "found"), [(directory.MANY_SPARE, PAGE), (4, 12)], ids=["guarded", "control"])
+@pytest.mark.parametrize(
+    ("many", "depth", "found"),
+    [(directory.MANY_SPARE, directory.DEEPER, PAGE), (directory.SPARE_OF_ONE_WORD, 1, 12)],
+    ids=["guarded", "control"],
+)
 def test_a_page_is_filled_although_many_turn_out_to_be_one(
     mine: PeopleDirectory,
     installed: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     many: int,
+    depth: int,
     found: int,
 ) -> None:
     monkeypatch.setattr(directory, "MANY_SPARE", many)
+    monkeypatch.setattr(directory, "DEEPER", depth)
     installed("shop2", "w1")
     for place in range(30):
         for source in ("shop1", "shop2"):
