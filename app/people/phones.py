@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 from phonenumbers import (
     NumberParseException,
@@ -20,29 +21,69 @@ from phonenumbers import (
 # Marks a number without a country, so that +420 777… finds a bare 777… but never +421 777….
 COUNTRY_UNKNOWN = "?"
 LONGEST = 40
+# Of a whole field, which may have several numbers.
+LONGEST_FIELD = 5 * LONGEST
 # Fewer digits are an extension or a short code, which many share.
 SHORTEST_KEY = 7
 _NO_DIGITS = re.compile(r"[^0-9]+")
-_SEVERAL = re.compile(r"[,;|\n]|/(?=\s*\+)")
+# What stands between two numbers whatever they are; what may, where there are enough digits on both sides for two.
+_BETWEEN = re.compile(r"[,;|\n]|(?=[+\uff0b])")
+_PERHAPS = re.compile(r"[^\d]*(?:/|[^\W\d_])[^\d]*|(?<=\d{9})\s+(?=\d{9})")
+SHORTEST_ALONE = 9
+_NUMBER = re.compile(r"[+\uff0b(\s]*\d(?:.*\d)?", re.DOTALL)
+_TRUNK = re.compile(r"\(\s*0\s*\)")
 
 
 def stored_forms(text: str) -> set[str]:
     """The terms under which the numbers in a phone field are found."""
-    found = (_forms_of_one(part[:LONGEST]) for part in _SEVERAL.split(text[: 4 * LONGEST]))
-    return set[str]().union(*found)
+    return set[str]().union(*map(_forms_of_one, numbers(text)))
+
+
+def numbers(text: str) -> list[str]:
+    """The numbers of a field, each as it is written: ``777 123 456 / 602 111 222`` are two."""
+    text = text[:LONGEST_FIELD]
+    written = (_NUMBER.search(text, start, end) for start, end in _places(text))
+    return [number[0].strip()[:LONGEST] for number in written if number]
+
+
+def whole(text: str) -> str:
+    """The field cut to its longest, in front of the number that would be cut in two."""
+    if len(text) <= LONGEST_FIELD:
+        return text
+    fitting = [end for _, end in _places(text[: LONGEST_FIELD + LONGEST]) if end <= LONGEST_FIELD]
+    return text[: fitting[-1] if fitting else LONGEST_FIELD].strip()
 
 
 def keys(text: str) -> set[str]:
     """What two spellings of one number share and two numbers do not: all digits, with the country where it is known."""
-    return {key for part in _SEVERAL.split(text[: 4 * LONGEST]) if (key := _key(part[:LONGEST]))}
+    return {key for number in numbers(text) if (key := _key(number))}
 
 
 def joined(texts: Iterable[str]) -> str:
     """The numbers of several phone fields as one field, each number once."""
     told: dict[str, str] = {}
-    for text in texts:
-        told.setdefault("\n".join(sorted(keys(text))) or text.strip(), text.strip())
-    return ", ".join(filter(None, told.values()))
+    for number in (number for text in texts for number in numbers(text)):
+        told.setdefault(_key(number) or number, number)
+    return ", ".join(told.values())
+
+
+def _places(text: str) -> Iterator[tuple[int, int]]:
+    """Where in the text each number stands."""
+    start = 0
+    for mark in [*_BETWEEN.finditer(text), None]:
+        end = mark.start() if mark else len(text)
+        yield from _places_between(text, start, end)
+        start = mark.end() if mark else end
+
+
+def _places_between(text: str, start: int, last: int) -> Iterator[tuple[int, int]]:
+    marks = [mark.span() for mark in _PERHAPS.finditer(text, start, last)]
+    for (end, behind), (following, _) in pairwise([*marks, (last, last)]):
+        if min(len(digits(text[start:end])), len(digits(text[behind:following]))) >= SHORTEST_ALONE:
+            yield start, end
+            start = behind
+    if digits(text[start:last]):
+        yield start, last
 
 
 def _key(text: str) -> str:
@@ -87,9 +128,13 @@ def digits(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _with_country(text: str) -> PhoneNumber | None:
-    """The number, where it says its country by ``+`` or ``00``."""
+    """The number, where it says its country by ``+`` or ``00``; without the zero of ``+420 (0) 777…`` where it is none
+    with it."""
     plain = unicodedata.normalize("NFKC", text).strip().lstrip("(")
-    return _parse("+" + plain[2:] if plain.startswith("00") else plain)
+    number = _parse("+" + plain[2:] if plain.startswith("00") else plain)
+    if number is None or is_valid_number(number) or not _TRUNK.search(plain):
+        return number
+    return _with_country(_TRUNK.sub("", plain))
 
 
 def _guessed(raw: str) -> PhoneNumber | None:

@@ -6,14 +6,22 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from app.people import contacts, terms
+from app.people import contacts, phones, terms
 from app.people.ranking import scope_of
 from app.people.text import fold, storable
 from app.sdk import Order, Person
 
 LONGEST_ID = 200
 MOST_ORDERS = 1000
-LENGTHS = {"name": 300, "email": 320, "phone": 100, "company": 300, "url": 2000, "note": 5000, "updated_at": 40}
+LENGTHS = {
+    "name": 300,
+    "email": 320,
+    "phone": phones.LONGEST_FIELD,
+    "company": 300,
+    "url": 2000,
+    "note": 5000,
+    "updated_at": 40,
+}
 ORDER_LENGTHS = {
     "number": 200,
     "date": 40,
@@ -34,6 +42,7 @@ def to_storable(person: Person) -> Person:
     """
     external_id = to_storable_id(person.external_id)
     texts: dict[str, Any] = {name: storable(getattr(person, name), longest) for name, longest in LENGTHS.items()}
+    texts["phone"] = phones.whole(storable(person.phone, 2 * phones.LONGEST_FIELD))
     orders = tuple(to_storable_order(order) for order in person.orders[:MOST_ORDERS])
     return Person(external_id=external_id, **texts | {"url": web_address(texts["url"])}, orders=orders)
 
