@@ -9,15 +9,16 @@ from functools import lru_cache
 from itertools import combinations, groupby, islice
 from operator import itemgetter
 
-from app.people import phones
+from app.people import emails, phones
 from app.people.models import LONGEST_TERM
+from app.people.pieces import pieces
 from app.people.text import APOSTROPHES, fold, forms, split, words
 from app.sdk import Person
 
 MOST_WORDS = 8
 LONGEST_QUERY = 2000
-# Fewer digits are a word like any other: the 54 of "Studio 54".
-SHORTEST_PHONE = 5
+# Fewer digits are a word like any other, the 54 of "Studio 54", unless they come in groups or behind a plus.
+SHORTEST_PHONE, SHORTEST_IN_GROUPS = 5, 4
 # Beginnings up to this length are kept as terms of their own, in the order of rank.
 LONGEST_GRAM = 3
 # One or two digits begin a phone of nearly everybody: they find none.
@@ -26,8 +27,8 @@ SHORTEST_PHONE_GRAM = 3
 GRAM = "\t"
 # So many beginnings of a person are paired with each other: a name, an address and a company seldom have more.
 MOST_PAIRED = 10
-_PHONE_PART = re.compile(r"[+()\d./-]+")
-_AROUND_EMAIL = "<>()[],;:\"'"
+_PHONE_PART = re.compile(r"[+\uff0b()\d./-]+")
+_ABROAD = re.compile(r"[(\s]*[+\uff0b][^\d]*\d")
 
 Word = tuple[str, ...]
 
@@ -114,19 +115,30 @@ def query_words(query: str) -> list[Word]:
 
     Neighbouring pieces of a phone number are one word, and so is an e-mail address.
     """
-    found: list[Word] = []
-    pieces = query[:LONGEST_QUERY].split()
-    for like_a_phone, group in groupby(pieces, lambda piece: _PHONE_PART.fullmatch(piece) is not None):
+    found: dict[Word, None] = {}
+    for word in _asked(query[:LONGEST_QUERY]):
+        found |= {word: None} if word else {}
+        if len(found) == MOST_WORDS:
+            break
+    return list(found)
+
+
+def _asked(query: str) -> Iterator[Word]:
+    for like_a_phone, group in groupby(pieces(query), lambda piece: _PHONE_PART.fullmatch(piece) is not None):
         run = list(group)
-        if like_a_phone and len(phones.digits("".join(run))) >= SHORTEST_PHONE:
-            found.append(phones.asked_forms(" ".join(run)))
+        if like_a_phone and _is_number(" ".join(run)):
+            yield from map(phones.asked_forms, phones.numbers(" ".join(run)))
         else:
-            found.extend(word for piece in run for word in _words_of(piece))
-    return list(dict.fromkeys(word for word in found if word))[:MOST_WORDS]
+            yield from (word for piece in run for word in _words_of(piece))
+
+
+def _is_number(run: str) -> bool:
+    groups = re.findall(r"\d+", run)
+    shortest = SHORTEST_PHONE if len(groups) == 1 else SHORTEST_IN_GROUPS
+    return sum(map(len, groups)) >= shortest or _ABROAD.match(run) is not None
 
 
 def _words_of(piece: str) -> list[Word]:
-    bare = piece.strip(_AROUND_EMAIL)
-    if "@" in bare[1:] and (term := email_term(bare)):
-        return [(term,)]
-    return [forms(word) for word in words(piece.translate(APOSTROPHES))]
+    addresses = emails.addresses(piece)
+    rest = emails.without(piece) if addresses else piece
+    return [(email_term(address),) for address in addresses] + [forms(word) for word in words(rest)]

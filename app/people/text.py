@@ -28,6 +28,10 @@ LETTERS = str.maketrans(
 )
 # Straight, grave, curly, modifier letter, prime and acute: all that people type for one.
 APOSTROPHES = str.maketrans(dict.fromkeys("'`\u2019\u2018\u02bc\u02b9\u00b4"))
+# Every dash is a hyphen; a zero-width space divides words, all other characters without a shape join them.
+_PLAIN = str.maketrans(
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-") | {"\u200b": " "}
+)
 _ASCII_WORD = re.compile(r"[0-9A-Za-z]+")
 UNSTORABLE = str.maketrans({"\0": None} | {chr(code): "\N{REPLACEMENT CHARACTER}" for code in range(0xD800, 0xE000)})
 
@@ -36,6 +40,13 @@ def storable(text: str, longest: int) -> str:
     """The text without what a database refuses (NUL, lone surrogates), cut to ``longest`` characters."""
     clean = text if text.isascii() and "\0" not in text else text.translate(UNSTORABLE)
     return clean.strip()[:longest]
+
+
+def visible(text: str) -> str:
+    """The text without what only formats it, such as soft hyphens and the marks that messengers put around numbers."""
+    if text.isascii():
+        return text
+    return "".join(character for character in text.translate(_PLAIN) if unicodedata.category(character) != "Cf")
 
 
 def fold(text: str) -> str:
@@ -58,8 +69,8 @@ def forms(word: str) -> tuple[str, ...]:
         return (word.lower()[:LONGEST_TERM],)
     folded = fold(word)
     written = word.casefold().translate(LETTERS)
-    found = (romanised(folded), romanised(written))
-    return tuple(dict.fromkeys(form for form in found if form)) or (folded[:LONGEST_TERM],)
+    found = dict.fromkeys(form for form in (romanised(folded), romanised(written)) if form)
+    return tuple(found or filter(None, ["".join(folded.split())[:LONGEST_TERM]]))
 
 
 def romanised(word: str) -> str:
@@ -71,7 +82,7 @@ def split(text: str) -> list[str]:
     """The words as written: letters, digits and the marks that belong to them."""
     if text.isascii():
         return _ASCII_WORD.findall(text)
-    whole = unicodedata.normalize("NFC", text)
+    whole = unicodedata.normalize("NFC", visible(text))
     kept = [c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in whole]
     return [word for word in "".join(kept).split() if any(map(str.isalnum, word))]
 

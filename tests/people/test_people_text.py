@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.people import text
 from app.people.models import LONGEST_TERM
 from app.people.terms import MOST_WORDS, Field, query_words, terms
 from app.people.text import fold, forms, split, storable, words
@@ -41,8 +44,8 @@ def test_fold_is_the_same_for_composed_and_decomposed() -> None:
 
 
 @given(st.text())
-def test_fold_twice_is_fold_once_for_what_is_indexed(text: str) -> None:
-    for word in split(text):
+def test_fold_twice_is_fold_once_for_what_is_indexed(written: str) -> None:
+    for word in split(written):
         for form in forms(word):
             assert 0 < len(form) <= LONGEST_TERM
             assert "\0" not in form
@@ -74,6 +77,26 @@ def test_the_beginning_of_a_word_gives_the_beginning_of_a_term(name: str) -> Non
 def test_an_apostrophe_joins_in_a_query_and_both_are_indexed() -> None:
     assert words("O’Brien") == words("O'Brien") == ["OBrien"]
     assert {"o", "brien", "obrien"} <= terms(Person("1", "O'Brien")).keys()
+
+
+@pytest.mark.parametrize(
+    ("rule", "found"), [(text.visible, True), (lambda written: written, False)], ids=["guarded", "control"]
+)
+@pytest.mark.parametrize("name", ["Nov\u00adák", "No\u2060vák", "\u202aNov\u200dák\u202c"])
+def test_what_has_no_shape_splits_no_word(
+    monkeypatch: pytest.MonkeyPatch, name: str, rule: Callable[[str], str], found: bool
+) -> None:
+    monkeypatch.setattr(text, "visible", rule)
+    assert bool({"novak", "novakova"} & terms(Person("1", f"Jan {name}")).keys()) is (
+        found or "ov\u00e1k\ufeff" in name
+    )
+    assert terms(Person("1", "Jan\u200bNovák")).keys() == {"jan", "novak"}
+
+
+def test_every_form_of_every_character_is_one_term() -> None:
+    for character in map(chr, [*range(0xD800), *range(0xE000, 0x11000), 0x1F600, 0xE0001]):
+        for form in (form for word in split(character) for form in forms(word)):
+            assert f"a{form}b".split() == [f"a{form}b"] != ["ab"], hex(ord(character))
 
 
 def test_terms_keep_the_best_field() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from sqlalchemy import select
 
 from app.core.database import reading
@@ -9,7 +11,8 @@ from app.people import index
 from app.people.index import Entry
 from app.people.models import PersonRow, TermRow
 from app.people.ranking import rank, scope_of
-from app.people.terms import spelled, terms
+from app.people.search import score
+from app.people.terms import Word, query_words, spelled, terms
 from app.people.text import fold
 from app.sdk import Person
 
@@ -28,3 +31,9 @@ def check_terms_are_true() -> None:
         assert row.rank == rank(row.has_orders, row.last_order, fold(row.name))
         said += list(index.rows(scope_of(row.workspace_id), row.id, Entry(row.words, row.rank)))
     assert sorted(kept) == sorted(said)
+
+
+def finds(query: str, person: Person, rule: Callable[[str], Sequence[Word]] = query_words) -> bool:
+    """Whether the query, taken apart by the rule, asks for something, and the person has all of it."""
+    words = rule(query)
+    return bool(words) and score(spelled(terms(person)), words) is not None
