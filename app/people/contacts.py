@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from app.people import phones
+from app.people import emails, phones
 
 
 class Contact(Protocol):
@@ -19,7 +19,7 @@ class Contact(Protocol):
 
     @property
     def contacts(self) -> str:
-        """What `spelled` made of its e-mail and phone."""
+        """What `spelled` made of its e-mails and phones."""
 
 
 C = TypeVar("C", bound=Contact)
@@ -31,9 +31,14 @@ def plain(email: str) -> str:
 
 
 def spelled(email: str, phone: str) -> str:
-    """The e-mail and the phone numbers by which two people are one, a line for each."""
-    address = " ".join(plain(email).split())
-    return "\n".join([*([address] if "@" in address else []), *sorted(phones.keys(phone))])
+    """The e-mails and the phone numbers by which two people are one, a line for each."""
+    return "\n".join([*addresses(email), *sorted(phones.keys(phone))])
+
+
+def addresses(text: str) -> list[str]:
+    """The whole addresses in an e-mail field, as they are compared, each once."""
+    whole = (plain(address) for address in emails.addresses(text) if not address.endswith("@"))
+    return list(dict.fromkeys(whole))
 
 
 def keys(person: Contact) -> set[str]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.core.database import reading
 from app.core.models import InstallationRow
 from app.people import joining, messages, orders, phones
-from app.people.contacts import Human, humans, keys, plain
+from app.people.contacts import Human, addresses, humans, keys, plain
 from app.people.lists import listed
 from app.people.models import IMPORT, PersonRow
 from app.people.plan import DEEPER
@@ -98,7 +98,7 @@ class PeopleDirectory:
         with reading() as session:
             rows = self._with_term(session, email_term(address)) if address else []
             for row in rows:
-                if plain(row.email) == address:
+                if address in (plain(row.email), *addresses(row.email)):
                     return to_hit(row)
             for form in phones.asked_forms(phone):
                 for row in self._with_term(session, form):

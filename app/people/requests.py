@@ -19,7 +19,7 @@ from app.core.messages import remove as remove_message
 from app.core.models import EventRow, InstallationRow
 from app.core.services import services
 from app.people import erased, joining, keeping, messages, orders, phones
-from app.people.contacts import plain
+from app.people.contacts import addresses
 from app.people.directory import to_person
 from app.people.exporting import MOST_MESSAGES, message_told, told
 from app.people.models import IMPORT, PersonRow, PushedRow
@@ -38,7 +38,7 @@ class Held:
 
     def names(self) -> list[str]:
         """By what a text is about this human: the e-mails, and the full numbers in digits."""
-        emails = [plain(row.email) for row in self.people if "@" in row.email]
+        emails = [address for row in self.people for address in addresses(row.email)]
         numbers = [key.lstrip("?") for row in self.people for key in sorted(phones.keys(row.phone))]
         chats = [json.dumps(row.external_id.partition(":")[2], ensure_ascii=False).casefold() for row in self.people]
         return [name for name in (*emails, *numbers, *chats) if len(name) >= phones.SHORTEST_KEY]

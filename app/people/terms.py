@@ -12,7 +12,7 @@ from operator import itemgetter
 from app.people import emails, phones
 from app.people.models import LONGEST_TERM
 from app.people.pieces import pieces
-from app.people.text import APOSTROPHES, fold, forms, split, words
+from app.people.text import APOSTROPHES, fold, forms, split, visible, words
 from app.sdk import Person
 
 MOST_WORDS = 8
@@ -27,6 +27,10 @@ SHORTEST_PHONE_GRAM = 3
 GRAM = "\t"
 # So many beginnings of a person are paired with each other: a name, an address and a company seldom have more.
 MOST_PAIRED = 10
+# An address is found from so many of its words beside the first. What is left of it has a mark behind it that no whole
+# one has: who has just that as an address is a better match, and nobody else is taken for its owner.
+MOST_INNER, LEFT = 4, "/"
+_INNER_WORD = re.compile(r"(?<=[\W_])[^\W_]")
 _PHONE_PART = re.compile(r"[+\uff0b()\d./-]+")
 _ABROAD = re.compile(r"[(\s]*[+\uff0b][^\d]*\d")
 
@@ -55,8 +59,8 @@ def _all_terms(person: Person) -> Iterator[tuple[Field, str]]:
         joined = text.translate(APOSTROPHES)
         for word in {*split(text), *(split(joined) if joined != text else ())}:
             yield from ((field, form) for form in forms(word))
-    if "@" in person.email:
-        yield Field.EMAIL, email_term(person.email)
+        for address in emails.addresses(text):
+            yield from ((field, term) for term in _address_terms(address))
     yield from ((Field.PHONE, form[:LONGEST_TERM]) for form in phones.stored_forms(person.phone))
 
 
@@ -106,8 +110,20 @@ def _grams(term: str, shortest: int) -> tuple[str, ...]:
 
 def email_term(address: str) -> str:
     """The whole address as one term; empty when nothing of it can be one."""
-    printable = (character for character in fold(address) if character.isprintable() and character != " ")
-    return "".join(printable)[:LONGEST_TERM]
+    return _printable(address)[:LONGEST_TERM]
+
+
+def _address_terms(address: str) -> Iterator[str]:
+    """The whole address, and what is left of it from each further word before its ``@``."""
+    whole = _printable(address)
+    yield whole[:LONGEST_TERM]
+    for word in islice(_INNER_WORD.finditer(whole, 1, whole.find("@")), MOST_INNER):
+        yield whole[word.start() :][: LONGEST_TERM - 1] + LEFT
+
+
+def _printable(address: str) -> str:
+    printable = fold(visible(address).translate(APOSTROPHES))
+    return "".join(character for character in printable if character.isprintable() and character != " ")
 
 
 def query_words(query: str) -> list[Word]:
