@@ -26,6 +26,8 @@ LONGEST_FIELD = 5 * LONGEST
 # Fewer digits are an extension or a short code, which many share.
 SHORTEST_KEY = 7
 _NO_DIGITS = re.compile(r"[^0-9]+")
+# One number and nothing else, as nearly all fields are: too short for two.
+_ONE = re.compile(r"\+?[0-9][0-9 ()-]{3,15}[0-9]")
 # What stands between two numbers whatever they are; what may, where there are enough digits on both sides for two.
 _BETWEEN = re.compile(r"[,;|\n]|(?=[+\uff0b])")
 _PERHAPS = re.compile(r"[^\d]*(?:/|[^\W\d_])[^\d]*|(?<=\d{9})\s+(?=\d{9})")
@@ -39,11 +41,13 @@ def stored_forms(text: str) -> set[str]:
     return set[str]().union(*map(_forms_of_one, numbers(text)))
 
 
-def numbers(text: str) -> list[str]:
+def numbers(text: str) -> tuple[str, ...]:
     """The numbers of a field, each as it is written: ``777 123 456 / 602 111 222`` are two."""
+    if _ONE.fullmatch(text):
+        return (text,)
     text = text[:LONGEST_FIELD]
     written = (_NUMBER.search(text, start, end) for start, end in _places(text))
-    return [number[0].strip()[:LONGEST] for number in written if number]
+    return tuple(number[0].strip()[:LONGEST] for number in written if number)
 
 
 def whole(text: str) -> str:
@@ -132,7 +136,7 @@ def _with_country(text: str) -> PhoneNumber | None:
     with it."""
     plain = unicodedata.normalize("NFKC", text).strip().lstrip("(")
     number = _parse("+" + plain[2:] if plain.startswith("00") else plain)
-    if number is None or is_valid_number(number) or not _TRUNK.search(plain):
+    if number is None or not _TRUNK.search(plain) or is_valid_number(number):
         return number
     return _with_country(_TRUNK.sub("", plain))
 

@@ -11,6 +11,7 @@ from operator import itemgetter
 
 from app.people import emails, phones
 from app.people.models import LONGEST_TERM
+from app.people.names import further
 from app.people.pieces import pieces
 from app.people.text import APOSTROPHES, fold, forms, split, visible, words
 from app.sdk import Person
@@ -31,6 +32,7 @@ MOST_PAIRED = 10
 # one has: who has just that as an address is a better match, and nobody else is taken for its owner.
 MOST_INNER, LEFT = 4, "/"
 _INNER_WORD = re.compile(r"(?<=[\W_])[^\W_]")
+_DIGIT = re.compile(r"\d")
 _PHONE_PART = re.compile(r"[+\uff0b()\d./-]+")
 _ABROAD = re.compile(r"[(\s]*[+\uff0b][^\d]*\d")
 
@@ -57,8 +59,14 @@ def terms(person: Person) -> dict[str, int]:
 def _all_terms(person: Person) -> Iterator[tuple[Field, str]]:
     for field, text in ((Field.NAME, person.name), (Field.COMPANY, person.company), (Field.EMAIL, person.email)):
         joined = text.translate(APOSTROPHES)
-        for word in {*split(text), *(split(joined) if joined != text else ())}:
-            yield from ((field, form) for form in forms(word))
+        found = {*split(text), *(split(joined) if joined != text else ())}
+        if field != Field.EMAIL:
+            found.update(further(text))
+            if _DIGIT.search(text):  # which a query takes for a phone
+                yield from ((field, word[0]) for word in query_words(text))
+        for word in found:
+            for form in forms(word):
+                yield field, form
         for address in emails.addresses(text):
             yield from ((field, term) for term in _address_terms(address))
     yield from ((Field.PHONE, form[:LONGEST_TERM]) for form in phones.stored_forms(person.phone))

@@ -32,6 +32,8 @@ APOSTROPHES = str.maketrans(dict.fromkeys("'`\u2019\u2018\u02bc\u02b9\u00b4"))
 _PLAIN = str.maketrans(
     dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-") | {"\u200b": " "}
 )
+# Two letters for one sound; letter by letter they would be ``oy``.
+_GREEK_U = re.compile("ο[υύ]")
 _ASCII_WORD = re.compile(r"[0-9A-Za-z]+")
 UNSTORABLE = str.maketrans({"\0": None} | {chr(code): "\N{REPLACEMENT CHARACTER}" for code in range(0xD800, 0xE000)})
 
@@ -46,7 +48,10 @@ def visible(text: str) -> str:
     """The text without what only formats it, such as soft hyphens and the marks that messengers put around numbers."""
     if text.isascii():
         return text
-    return "".join(character for character in text.translate(_PLAIN) if unicodedata.category(character) != "Cf")
+    plain = text.translate(_PLAIN)
+    if plain.isprintable():  # as nearly all are
+        return plain
+    return "".join(character for character in plain if unicodedata.category(character) != "Cf")
 
 
 def fold(text: str) -> str:
@@ -75,7 +80,8 @@ def forms(word: str) -> tuple[str, ...]:
 
 def romanised(word: str) -> str:
     """The word in Latin letters; empty for a script without a table."""
-    return "".join(character for character in anyascii(word).lower() if character.isalnum())[:LONGEST_TERM]
+    latin = anyascii(_GREEK_U.sub("ou", word)).lower()
+    return "".join(character for character in latin if character.isalnum())[:LONGEST_TERM]
 
 
 def split(text: str) -> list[str]:
