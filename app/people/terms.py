@@ -101,9 +101,9 @@ def entries(found: dict[str, int]) -> dict[str, int]:
 
 
 def is_paired(term: str) -> bool:
-    """Whether the index holds the beginning of the term together with others': a short one and digits find too many,
+    """Whether the index holds the beginning of the term together with others': short ones and digits find too many,
     and an address as a whole finds few."""
-    return len(term) >= LONGEST_GRAM and "@" not in term and not term.isdigit()
+    return len(term) >= LONGEST_GRAM and term[:LONGEST_GRAM].isalpha() and "@" not in term
 
 
 def pair(one: str, two: str) -> str:
