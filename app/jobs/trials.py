@@ -47,8 +47,8 @@ def judge(trials: Trials, error: Exception, *, refused: bool, wish: datetime | N
     """What follows from ``error``.
 
     `Stopped` ends it at once, and so does a second 401 in a row (``refused``: the platform answered 401); a crash ends
-    it the fifth time, an upstream failure after about a day. `Later` and ``wish`` (the platform's Retry-After) are
-    obeyed up to a day. A busy database of our own is nobody's failure.
+    it the fifth time, an upstream failure after about a day. `Later` and ``wish`` (the platform's Retry-After) make our
+    own pause longer, up to a day, and never shorter. A busy database of our own is nobody's failure.
     """
     if isinstance(error, OperationalError):
         return Verdict(trials, "", now + OWN_PAUSE * random.uniform(0.5, 1.5))
@@ -60,7 +60,7 @@ def judge(trials: Trials, error: Exception, *, refused: bool, wish: datetime | N
         at = max(at, now + AFTER_REFUSAL)
     wish = (error.at if isinstance(error, Later) else None) or wish
     if wish is not None:
-        at = min(max(wish, now + timedelta(seconds=1)), now + LONGEST_WISH)
+        at = max(at, min(wish, now + LONGEST_WISH))
     return Verdict(after, short_reason(error), at)
 
 

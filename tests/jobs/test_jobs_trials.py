@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,12 +78,24 @@ def test_our_own_busy_database_counts_for_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("wished", "obeyed"),
-    [(HOUR, HOUR), (-HOUR, timedelta(seconds=1)), (timedelta(days=9), timedelta(days=1))],
-    ids=["later", "past", "too-far"],
+    [(HOUR, HOUR), (timedelta(days=9), timedelta(days=1))],
+    ids=["later", "too-far"],
 )
 def test_the_platforms_wish_is_obeyed(wished: timedelta, obeyed: timedelta) -> None:
     assert after(Trials(), Later("busy", NOW + wished)).next_at == NOW + obeyed
     assert after(Trials(), UpstreamFailed("status_503"), wish=NOW + wished).next_at == NOW + obeyed
+
+
+@pytest.mark.parametrize("longer", [max, lambda ours, wished: wished], ids=["guarded", "control"])
+@pytest.mark.parametrize("wished", [-HOUR, timedelta(0), timedelta(seconds=1)], ids=["past", "at-once", "a-second"])
+def test_the_platforms_wish_does_not_shorten_our_own_pause(
+    wished: timedelta, longer: Callable[[datetime, datetime], datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.jobs.trials.max", longer, raising=False)
+    for error, wish in ((Later("busy", NOW + wished), None), (UpstreamFailed("status_503"), NOW + wished)):
+        found = after(Trials(20), error, wish=wish)
+        assert found.next_at is not None
+        assert (found.next_at >= NOW + LONGEST_PAUSE / 2) == (longer is max)
 
 
 @pytest.mark.parametrize(
