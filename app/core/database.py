@@ -16,7 +16,8 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -82,6 +83,8 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 LONGEST_LOG = 4 * 1024 * 1024
 # Who reads on for longer than this, say to export, is not waited for: the next fold may find nobody.
 FOLD_SECONDS = 0.25
+# PostgreSQL: a lock or a snapshot that others hold, a statement cut short, no place left, a server that restarts.
+BUSY_STATES = ("08", "40001", "40P01", "53300", "55P03", "57014", "57P0")
 _turns: WeakKeyDictionary[Engine, FairLock] = WeakKeyDictionary()
 _mode: ContextVar[str] = ContextVar("transaction", default="")
 
@@ -170,7 +173,19 @@ def waiting(driver: Any, seconds: float) -> Iterator[None]:
 
 def is_locked(error: OperationalError) -> bool:
     """Whether SQLite says that others use the database; what exactly they do stands in the higher bits."""
-    return isinstance(error.orig, sqlite3.Error) and error.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether the database is only busy or away for a moment: the same may well be done soon."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError) or isinstance(error.orig, sqlite3.Error):
+        return isinstance(error, OperationalError) and is_locked(error)
+    if error.connection_invalidated or isinstance(error, InterfaceError):
+        return True
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return isinstance(error.orig, TimeoutError) or state.startswith(BUSY_STATES)
 
 
 def fold(key: str) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError
 
+from app.core.database import is_busy
 from app.sdk import Later, Refused, Stopped, UpstreamFailed
 
 # An outage of the platform may last a day: 10 steps up to an hour, then every hour.
@@ -24,6 +25,7 @@ AFTER_REFUSAL = timedelta(minutes=1)
 LONGEST_WISH = timedelta(days=1)
 OWN_PAUSE = timedelta(seconds=2)
 LONGEST_REASON = 300
+BUSY = "our own database is busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,11 @@ def judge(trials: Trials, error: Exception, *, refused: bool, wish: datetime | N
 
     `Stopped` ends it at once, and so does a second 401 in a row (``refused``: the platform answered 401); a crash ends
     it the fifth time, an upstream failure after about a day. `Later` and ``wish`` (the platform's Retry-After) make our
-    own pause longer, up to a day, and never shorter. A busy database of our own is nobody's failure.
+    own pause longer, up to a day, and never shorter. A busy database of our own is nobody's failure; one that fails for
+    another reason, say a full disk, counts as if the platform had.
     """
-    if isinstance(error, OperationalError):
-        return Verdict(trials, "", now + OWN_PAUSE * random.uniform(0.5, 1.5))
+    if is_busy(error):
+        return Verdict(trials, BUSY, now + own_pause())
     after = Trials(trials.failures + 1, trials.refusals + 1 if refused else 0)
     if is_final(after, error):
         return Verdict(after, final_reason(after, error), None)
@@ -70,7 +73,7 @@ def is_final(after: Trials, error: Exception) -> bool:
         return True
     if isinstance(error, Later):
         return False
-    return after.failures >= (MOST_FAILURES if isinstance(error, UpstreamFailed) else MOST_CRASHES)
+    return after.failures >= (MOST_FAILURES if isinstance(error, (UpstreamFailed, OperationalError)) else MOST_CRASHES)
 
 
 def final_reason(after: Trials, error: Exception) -> str:
@@ -84,7 +87,15 @@ def final_reason(after: Trials, error: Exception) -> str:
 
 def short_reason(error: Exception) -> str:
     """A word for the failure. Of a crash only its class: its text may quote what nobody should read."""
+    if isinstance(error, OperationalError):
+        cause = getattr(error.orig, "sqlite_errorname", "") or type(error.orig).__name__
+        return f"our own database failed: {cause}"[:LONGEST_REASON]
     return (error.reason if isinstance(error, Refused) else type(error).__name__)[:LONGEST_REASON]
+
+
+def own_pause() -> timedelta:
+    """How long to leave a busy database of our own alone, at random: those who met there come back apart."""
+    return OWN_PAUSE * random.uniform(0.5, 1.5)
 
 
 def pause(failures: int) -> timedelta:

@@ -16,13 +16,16 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, create_engine, event, select, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.core import database
 from app.core.database import MIRROR, PACE, Base, MirrorBase, beside, db, reading, writing
 from app.core.models import WorkspaceRow
 from app.people.models import PersonRow
+from tests.postgres import postgres_url
+
+__all__ = ["postgres_url"]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 THREADS, ROUNDS = 4, 25
@@ -403,3 +406,70 @@ def test_times_are_aware_and_in_utc(host: Flask) -> None:
     with reading() as session:
         found = session.get_one(WorkspaceRow, "w3").created_at
     assert (found, found.tzinfo) == (NOW, UTC)
+
+
+# Busy for a moment, or in trouble
+
+
+def trouble(act: Callable[[], object]) -> Exception:
+    """What it raises."""
+    with pytest.raises(SQLAlchemyError) as raised:
+        act()
+    return raised.value
+
+
+def test_a_database_that_others_write_to_is_busy(host: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    with closing(sqlite3.connect(db.engine.url.database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert database.is_busy(trouble(renamed))
+    held = database._turns[db.engine]
+    assert held.acquire(0)
+    try:
+        assert database.is_busy(trouble(renamed))
+    finally:
+        held.release()
+
+
+def test_a_full_disk_is_no_busy_database(host: Flask) -> None:
+    def fill() -> None:
+        with writing() as session:
+            session.connection().exec_driver_sql("PRAGMA max_page_count=1")
+            session.add_all(WorkspaceRow(id=f"x{number}", name="x" * 999, created_at=NOW) for number in range(99))
+
+    full = trouble(fill)
+    assert isinstance(full, OperationalError)
+    assert not database.is_busy(full)
+    assert not database.is_busy(trouble(lambda: run(db.engine, "SELECT nothing")))
+    assert not database.is_busy(ValueError("locked"))
+
+
+def renamed() -> None:
+    with writing() as session:
+        session.execute(update(WorkspaceRow).values(name="x"))
+
+
+def run(engine: Engine, *statements: str) -> None:
+    """In one transaction."""
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def test_what_passes_on_postgresql(postgres_url: str) -> None:
+    """A lock, a statement cut short, a pool that is used up, a connection that is gone; not a mistake of ours."""
+    engine = create_engine(postgres_url, pool_size=1, max_overflow=1, pool_timeout=0.01)
+    one = engine.connect()
+    one.exec_driver_sql("CREATE TEMPORARY TABLE busy (id int)")
+    one.exec_driver_sql("SELECT pg_advisory_xact_lock(7)")
+    locked = trouble(lambda: run(engine, "SET LOCAL lock_timeout = 10", "SELECT pg_advisory_xact_lock(7)"))
+    slow = trouble(lambda: run(engine, "SET LOCAL statement_timeout = 10", "SELECT pg_sleep(9)"))
+    with engine.connect() as other:
+        used_up = trouble(lambda: run(engine, "SELECT 1"))
+        mine = one.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        other.exec_driver_sql(f"SELECT pg_terminate_backend({mine})")
+    gone = trouble(lambda: one.exec_driver_sql("SELECT 1"))
+    assert [database.is_busy(error) for error in (locked, slow, used_up, gone)] == [True] * 4
+    assert not database.is_busy(trouble(lambda: run(engine, "SELECT nothing")))
+    assert not database.is_busy(trouble(lambda: run(engine, "SELECT 1 / 0")))
+    engine.dispose()

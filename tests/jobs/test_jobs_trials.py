@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from app.core.database import is_busy
+from app.jobs import trials
 from app.jobs.trials import LONGEST_PAUSE, MOST_CRASHES, MOST_FAILURES, Trials, Verdict, judge, pause
 from app.sdk import Later, Stopped, UpstreamFailed, retry_at
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+BUSY = OperationalError("BEGIN IMMEDIATE", None, TimeoutError("others are writing"))
+FULL = OperationalError("INSERT", None, sqlite3.OperationalError("database or disk is full"))
 
 
-def after(trials: Trials, error: Exception, *, refused: bool = False, wish: datetime | None = None) -> Verdict:
-    return judge(trials, error, refused=refused, wish=wish, now=NOW)
+def after(before: Trials, error: Exception, *, refused: bool = False, wish: datetime | None = None) -> Verdict:
+    return judge(before, error, refused=refused, wish=wish, now=NOW)
 
 
 def test_a_failure_is_tried_again_with_its_reason() -> None:
@@ -41,6 +46,7 @@ def test_the_pauses_grow_up_to_an_hour_and_are_spread() -> None:
         pytest.param(Trials(1, 1), UpstreamFailed("status_401"), True, id="second-401"),
         pytest.param(Trials(MOST_FAILURES - 1), UpstreamFailed("timeout"), False, id="a-day-of-outage"),
         pytest.param(Trials(MOST_CRASHES - 1), KeyError("x"), False, id="poison"),
+        pytest.param(Trials(MOST_FAILURES - 1), FULL, False, id="a-day-of-a-full-disk"),
     ],
 )
 def test_the_end_keeps_its_cause(trials: Trials, error: Exception, refused: bool) -> None:
@@ -57,7 +63,8 @@ def test_the_end_keeps_its_cause(trials: Trials, error: Exception, refused: bool
         pytest.param(Trials(MOST_FAILURES - 2), UpstreamFailed("timeout"), False, id="nearly-a-day"),
         pytest.param(Trials(MOST_CRASHES - 2), KeyError("x"), False, id="a-crash-that-may-pass"),
         pytest.param(Trials(999), Later("busy"), False, id="later-for-ever"),
-        pytest.param(Trials(999), OperationalError("", {}, Exception()), False, id="our-own-database"),
+        pytest.param(Trials(999), BUSY, False, id="our-own-busy-database"),
+        pytest.param(Trials(MOST_CRASHES), FULL, False, id="our-own-full-disk"),
     ],
 )
 def test_near_the_end_is_not_the_end(trials: Trials, error: Exception, refused: bool) -> None:
@@ -72,8 +79,26 @@ def test_a_crash_does_not_tell_its_text() -> None:
     assert after(Trials(), ValueError("jana@example.com")).reason == "ValueError"
 
 
-def test_our_own_busy_database_counts_for_nothing() -> None:
-    assert after(Trials(3, 1), OperationalError("", {}, Exception())).trials == Trials(3, 1)
+def test_our_own_busy_database_counts_for_nothing_but_is_told() -> None:
+    found = after(Trials(3, 1), BUSY)
+    assert (found.trials, found.reason) == (Trials(3, 1), "our own database is busy")
+    assert found.next_at is not None
+    assert NOW < found.next_at <= NOW + timedelta(seconds=3)
+
+
+@pytest.mark.parametrize(
+    ("rule", "counts"),
+    [(is_busy, True), (lambda error: isinstance(error, OperationalError), False)],
+    ids=["guarded", "control"],
+)
+def test_our_own_full_disk_is_told_and_waited_for_longer_and_longer(
+    rule: Callable[[Exception], bool], counts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "is_busy", rule)
+    found = after(Trials(20), FULL)
+    assert (found.trials == Trials(21), found.reason == "our own database failed: OperationalError") == (counts, counts)
+    assert found.next_at is not None
+    assert (found.next_at >= NOW + LONGEST_PAUSE / 2) == counts
 
 
 @pytest.mark.parametrize(

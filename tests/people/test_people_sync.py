@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -13,10 +14,10 @@ from threading import Event
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import Connection, event, update
 from sqlalchemy.exc import OperationalError
 
-from app.core.database import writing
+from app.core.database import MIRROR, db, is_busy, writing
 from app.core.models import InstallationRow
 from app.core.outbound import Outgate
 from app.jobs import logins, spread
@@ -194,7 +195,44 @@ def test_of_several_pages_those_in_hand_wait_while_the_database_is_busy(
     monkeypatch.setattr(mirror, "apply", apply)
     pulled()
     assert (mirror.count("ws", "shop"), held().failures) == (stored, 0)
+    assert ("; our own database is busy, again at " in progress("shop").text) == (not stored)
     assert len({call.cursor for call in platform.of("shop")}) == len(platform.of("shop"))
+
+
+def is_ours(error: Exception) -> bool:
+    return isinstance(error, OperationalError)
+
+
+@pytest.mark.parametrize(("rule", "counts"), [(is_busy, True), (is_ours, False)], ids=["guarded", "control"])
+@SQLITE
+def test_of_several_pages_none_comes_while_the_disk_is_full_and_it_is_told(
+    shops: Flask, monkeypatch: pytest.MonkeyPatch, rule: Callable[[Exception], bool], counts: bool
+) -> None:
+    monkeypatch.setattr("app.jobs.trials.is_busy", rule)
+    at = now()
+    with full_disk():
+        for _ in range(6):
+            pulled(1, at)
+            at = held().next_at or at
+    assert (held().failures, held().state) == (6 * counts, "waiting")
+    assert ("; our own database failed: SQLITE_FULL, again at " in progress("shop").text) == counts
+    pulled(1, at)
+    assert (held().failures, held().reason, mirror.count("ws", "shop")) == (0, "", 30)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """The mirror's file may not grow meanwhile."""
+    engine = db.engines[MIRROR]
+
+    def begin(connection: Connection) -> None:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+    event.listen(engine, "begin", begin)
+    yield
+    event.remove(engine, "begin", begin)
+    engine.dispose()
 
 
 def back_again(turn: turns.Turn, cursor: str, at: datetime) -> Batch:
