@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 from flask import Flask
 from sqlalchemy import Engine as SqlEngine
@@ -13,7 +14,10 @@ from sqlalchemy import Engine as SqlEngine
 from app.core.database import db
 from app.jobs.kinds import HOUSE, Run, kinds_of
 from app.jobs.storage import SCHEMA, jobs_engine
+from app.jobs.trials import short_reason
 from app.sdk.manifest import Limits
+
+log = structlog.get_logger()
 
 # Stays when the code changes, so that a new release goes on with the runs it finds; changes with `_perform`'s shape.
 VERSION = "1"
@@ -102,13 +106,28 @@ class Engine:
             self._storage.dispose()
 
     def _perform(self, kind: str, queue: str, subject: str, ticket: str) -> None:
-        for _ in range(MOST_STEPS):
-            if self._stopping.is_set() or not DBOS.run_step({"name": kind}, self._step, kind, queue, subject, ticket):
-                break
+        run = Run(kind, queue, subject, ticket)
+        broken = self._steps(run)
         # No step of the engine's: it may be done twice, and a run that was cut short has it at another place.
-        with self._app.app_context():
-            kinds_of(self._app)[kind].over(Run(kind, queue, subject, ticket), "", datetime.now(UTC))
+        try:
+            with self._app.app_context():
+                kinds_of(self._app)[kind].over(run, broken, datetime.now(UTC))
+        except Exception:  # whoever looks after what stays due says it again
+            log.exception("run.end_not_stored", kind=kind, installation=subject)
         self._ended()
+
+    def _steps(self, run: Run) -> str:
+        """Step after step; returns what broke the last one, if something did."""
+        for _ in range(MOST_STEPS):
+            if self._stopping.is_set():
+                break
+            try:
+                if not DBOS.run_step({"name": run.kind}, self._step, run.kind, run.queue, run.subject, run.ticket):
+                    break
+            except Exception as error:
+                log.exception("step.broke", kind=run.kind, installation=run.subject)
+                return short_reason(error)
+        return ""
 
     def _step(self, kind: str, queue: str, subject: str, ticket: str) -> bool:
         with self._app.app_context():

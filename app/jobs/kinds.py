@@ -42,10 +42,16 @@ class Kind(Protocol):
         """The runs that are due; also those that are under way."""
 
     def step(self, run: Run, now: datetime) -> bool:
-        """Do one step; true when another should follow at once. Failures are stored, not raised."""
+        """Do one step; true when another should follow at once.
+
+        Failures are stored. What is raised could not be stored, and is told to `over`.
+        """
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
-        """The run ended, though there may be more to do: replace its ticket. ``reason`` says what broke it."""
+        """The run ended, though there may be more to do: replace its ticket.
+
+        ``reason`` says what broke it: a word of `app.jobs.trials.short_reason`.
+        """
 
     def lost(self, run: Run, now: datetime) -> None:
         """The run's worker died in it and another takes over: count it, since the run may be what kills them."""

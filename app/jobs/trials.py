@@ -87,6 +87,8 @@ def final_reason(after: Trials, error: Exception) -> str:
 
 def short_reason(error: Exception) -> str:
     """A word for the failure. Of a crash only its class: its text may quote what nobody should read."""
+    if is_busy(error):
+        return BUSY
     if isinstance(error, OperationalError):
         cause = getattr(error.orig, "sqlite_errorname", "") or type(error.orig).__name__
         return f"our own database failed: {cause}"[:LONGEST_REASON]

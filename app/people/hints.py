@@ -51,8 +51,8 @@ def wake(now: datetime) -> None:
 
 
 def can_hurry(row: SyncRow) -> bool:
-    """Whether it waits only for its regular turn: one that failed waits for its own pause."""
-    return row.state != STOPPED and row.failures == 0
+    """Whether it waits only for its regular turn: one that failed, or met a busy database, waits for its pause."""
+    return row.state != STOPPED and row.failures == 0 and not row.reason
 
 
 def hurry(id: str, kind: str, now: datetime) -> None:

@@ -100,9 +100,10 @@ def mark_ids(session: Session, taker: str, ids: Iterable[int]) -> None:
 
 
 def hasten(now: datetime) -> None:
-    """Whoever has people marked has its turn now; not where it waits because the last push failed."""
+    """Whoever has people marked has its turn now; not where it waits because the last push was not stored or failed."""
     marked = select(PushedRow.person_id).where(PushedRow.installation_id == SyncRow.installation_id, PushedRow.mark > 0)
-    late = (SyncRow.kind == PUSH, SyncRow.next_at > now, SyncRow.failures == 0, SyncRow.state != STOPPED)
+    well = (SyncRow.failures == 0, SyncRow.reason == "", SyncRow.state != STOPPED)
+    late = (SyncRow.kind == PUSH, SyncRow.next_at > now, *well)
     with reading() as session:
         ids = list(session.scalars(select(SyncRow.installation_id).where(*late, marked.exists())))
     if ids:

@@ -21,7 +21,7 @@ from app.core.services import services
 from app.jobs import logins
 from app.jobs.kinds import Run
 from app.jobs.outgoing import Metered
-from app.jobs.trials import MOST_CRASHES, MOST_DEATHS, Trials, judge, pause
+from app.jobs.trials import BUSY, MOST_CRASHES, MOST_DEATHS, Trials, judge, own_pause, pause
 from app.people.sync_state import STOPPED, WAITING, SyncRow, again
 from app.sdk import Installation, State
 
@@ -236,15 +236,21 @@ def look_soon(installation_id: str, now: datetime) -> None:
         session.execute(soon.execution_options(synchronize_session=False))
 
 
-def over(run: Run, reason: str, now: datetime) -> None:
-    """The run ended: whatever is due from now on is another run. ``reason`` counts as a crash."""
+def over(run: Run, reason: str, now: datetime, most: int | None = MOST_CRASHES) -> None:
+    """The run ended: whatever is due from now on is another run.
+
+    ``reason`` says what broke it, and counts as a crash unless our own database was busy. The next run comes after a
+    pause; the crash that makes ``most`` in a row stops it.
+    """
     with writing() as session:
         row = session.get(SyncRow, (run.subject, run.kind))
         if row is None or row.ticket != run.ticket:
             return
         row.ticket = new_id("t")
-        if reason:
-            count_crash(row, reason, now)
+        if reason == BUSY:
+            row.reason, row.next_at = BUSY, now + own_pause()
+        elif reason:
+            count_crash(row, reason, now, most)
 
 
 def lost(run: Run, now: datetime) -> None:
@@ -257,14 +263,16 @@ def lost(run: Run, now: datetime) -> None:
         row = session.get(SyncRow, (run.subject, run.kind))
         if row is None or row.ticket != run.ticket:
             return
-        count_crash(row, "its worker ended", now, MOST_DEATHS)
-        if row.state != STOPPED and row.failures > 1:
-            row.next_at, row.ticket, row.reason = now + pause(row.failures), new_id("t"), "its worker ended"
+        if row.failures:
+            count_crash(row, "its worker ended", now, MOST_DEATHS)
+        else:
+            row.failures = 1
 
 
-def count_crash(row: SyncRow, reason: str, now: datetime, most: int = MOST_CRASHES) -> None:
-    """One more crash; the last of so many in a row stops it."""
+def count_crash(row: SyncRow, reason: str, now: datetime, most: int | None) -> None:
+    """One more crash: it comes back later, under another ticket; the crash that makes ``most`` in a row stops it."""
     row.failures += 1
-    if row.failures >= most:
-        row.state, row.since, row.next_at, row.ticket = STOPPED, now, None, new_id("t")
+    row.ticket, row.reason, row.next_at = new_id("t"), reason, now + pause(row.failures)
+    if most is not None and row.failures >= most:
+        row.state, row.since, row.next_at = STOPPED, now, None
         row.reason = f"it failed {row.failures} times, last with {reason}"

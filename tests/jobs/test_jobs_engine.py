@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from dbos import DBOS
 from flask import Flask
 from sqlalchemy import create_engine, inspect
 
@@ -25,13 +26,14 @@ LIMITS = {"fakeshop": Limits(1000, 1.0, 2)}
 
 
 class Counting:
-    """A kind that counts; ``poison`` subjects raise, ``endless`` ones always have more."""
+    """A kind that counts; ``poison`` subjects raise, ``unstored`` ones at their end, ``endless`` ones have more."""
 
     name = "count"
 
     def __init__(self) -> None:
         self.steps: list[str] = []
         self.ended: list[str] = []
+        self.reasons: dict[str, str] = {}
         self.hold = threading.Event()
         self.hold.set()
 
@@ -46,7 +48,10 @@ class Counting:
         return run.subject == "endless"
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
+        if run.subject == "unstored":
+            raise RuntimeError("the database is busy")
         self.ended.append(run.ticket)
+        self.reasons[run.ticket] = reason
 
     def lost(self, run: Run, now: datetime) -> None:
         """Nothing."""
@@ -100,14 +105,42 @@ def test_a_run_enqueued_twice_is_done_once(engine: Engine, kind: Counting) -> No
     assert [kind.steps.count(ticket) for ticket in ("t1", "t2", "t3")] == [1, 1, 1]
 
 
-def test_poison_fails_alone_and_is_told(engine: Engine, kind: Counting) -> None:
-    engine.enqueue(run("bad", "poison"))
-    for number in range(20):
-        engine.enqueue(run(f"good{number}", f"shop{number % 4}"))
-    wait_for(lambda: len([ticket for ticket in kind.ended if ticket.startswith("good")]) == 20)
-    wait_for(lambda: engine.endings([run("bad", "poison")]))
-    assert engine.endings([run("bad", "poison")]) == {"count:poison:bad": "error"}
-    assert kind.steps.count("bad") == 1
+def uncaught(engine: Engine, run: Run) -> str:
+    """A run that goes under with its step."""
+    DBOS.run_step({"name": run.kind}, engine._step, run.kind, run.queue, run.subject, run.ticket)
+    return ""
+
+
+@pytest.mark.parametrize(("steps", "told"), [(Engine._steps, True), (uncaught, False)], ids=["guarded", "control"])
+def test_poison_fails_alone_and_its_cause_is_told(
+    engine: Engine,
+    kind: Counting,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: Callable[[Engine, Run], str],
+    told: bool,
+) -> None:
+    monkeypatch.setattr(Engine, "_steps", steps)
+    bad = run(f"bad{told}", "poison")
+    engine.enqueue(bad)
+    tickets = [f"good{told}{number}" for number in range(20)]
+    for number, ticket in enumerate(tickets):
+        engine.enqueue(run(ticket, f"shop{number % 4}"))
+    wait_for(lambda: set(tickets) <= set(kind.ended))
+    wait_for(lambda: engine.endings([bad]))
+    assert engine.endings([bad]) == {bad.id: "" if told else "error"}
+    assert kind.reasons.get(bad.ticket) == ("RuntimeError" if told else None)
+    assert kind.steps.count(bad.ticket) == 1
+
+
+@pytest.mark.parametrize(("caught", "ending"), [(Exception, ""), (KeyError, "error")], ids=["guarded", "control"])
+def test_an_end_that_cannot_be_stored_is_no_crash(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caught: type[Exception], ending: str
+) -> None:
+    monkeypatch.setattr("app.jobs.engine.Exception", caught, raising=False)
+    ended = run(f"over{ending}", "unstored")
+    engine.enqueue(ended)
+    wait_for(lambda: engine.endings([ended]))
+    assert engine.endings([ended]) == {ended.id: ending}
 
 
 def test_a_run_without_an_end_is_cut_into_pieces(engine: Engine, kind: Counting) -> None:

@@ -1,0 +1,110 @@
+"""While our own mirror is written to by others: work comes back after a pause, says why, and is never given up."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app.core import database
+from app.core.database import MIRROR, db
+from app.jobs.kinds import Kind
+from app.jobs.trials import MOST_CRASHES, short_reason
+from app.people import mirror, turns
+from app.people.sync import Pulling
+from app.people.sync_state import SyncRow, progress
+from tests.jobs.fake_platform import Platform, serving_platform
+from tests.jobs.host import host_in, install, row_of
+
+PULL = Pulling()
+TIMES = MOST_CRASHES + 2
+
+
+@pytest.fixture
+def shops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """A host that waits for nobody, with the shop ``shop``."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    with serving_platform(Platform(people=30)) as platform, host_in(tmp_path / "instance", platform) as app:
+        install(platform, "shop")
+        yield app
+
+
+@contextmanager
+def others_write() -> Iterator[None]:
+    """Another process holds the mirror."""
+    with closing(sqlite3.connect(db.engines[MIRROR].url.database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def held(kind: str = "pull") -> SyncRow:
+    row = row_of("shop", kind)
+    assert row is not None
+    return row
+
+
+def busy_run(kind: Kind, at: datetime) -> str:
+    """The run that is due, as the engine does it, while others write; what broke it."""
+    kind.wanted(at)
+    (run,) = kind.wanted(at)
+    with others_write(), pytest.raises(Exception, match="locked") as broken:
+        kind.step(run, at)
+    reason = short_reason(broken.value)
+    kind.over(run, reason, at)
+    return reason
+
+
+def test_a_pull_comes_back_after_a_pause_and_tells_why(shops: Flask) -> None:
+    at = now()
+    for _ in range(TIMES):
+        busy_run(PULL, at)
+        assert PULL.wanted(at) == [], "no run after the other"
+        at = held().next_at or at
+    assert (held().state, held().failures) == ("waiting", 0)
+    assert "our own database is busy, again at " in progress("shop").text
+    (run,) = PULL.wanted(at)
+    PULL.step(run, at)
+    assert (held().reason, mirror.count("ws", "shop")) == ("", 30)
+
+
+def test_a_busy_database_that_counted_as_a_crash_would_be_noticed(
+    shops: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "BUSY", "another word")
+    at = now()
+    for _ in range(MOST_CRASHES):
+        busy_run(PULL, at)
+        at = held().next_at or at
+    assert held().state == "stopped"
+
+
+@pytest.mark.parametrize("spaced", [True, False], ids=["guarded", "control"])
+def test_crashes_come_further_and_further_apart_and_keep_their_cause(
+    shops: Flask, monkeypatch: pytest.MonkeyPatch, spaced: bool
+) -> None:
+    if not spaced:
+        monkeypatch.setattr(turns, "pause", lambda failures: timedelta(0))
+    at = now()
+    PULL.wanted(at)
+    for crash in range(1, MOST_CRASHES):
+        (run,) = PULL.wanted(at)
+        PULL.over(run, "KeyError", at)
+        assert (PULL.wanted(at) == []) == spaced
+        assert (held().failures, held().reason, "KeyError, again at " in progress("shop").text) == (
+            crash,
+            "KeyError",
+            1,
+        )
+        at = held().next_at or at
+    PULL.over(PULL.wanted(at)[0], "KeyError", at)
+    assert progress("shop").text == "stopped because it failed 5 times, last with KeyError"
