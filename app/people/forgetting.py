@@ -36,7 +36,7 @@ class Forgetting:
         news = {id: one for id, one in gone.items() if is_news(rows.get(id), one[1])}
         if news:
             self._open(news, now)
-        waiting = [row for row in rows.values() if row.state == WAITING]
+        waiting = [row for row in rows.values() if row.state == WAITING and is_due(row, now)]
         return [Run(FORGET, HOUSE, row.installation_id, row.ticket) for row in waiting]
 
     def _open(self, news: dict[str, tuple[str, datetime | None]], now: datetime) -> None:
@@ -45,7 +45,7 @@ class Forgetting:
                 turns.open_row(session, id, FORGET, now, workspace_id=workspace, connector="")
                 row = session.get(SyncRow, (id, FORGET), populate_existing=True)
                 if row is not None and row.state == GONE:
-                    row.state, row.since, row.ticket = WAITING, now, new_id("t")
+                    row.state, row.since, row.next_at, row.ticket = WAITING, now, now, new_id("t")
 
     def step(self, run: Run, now: datetime) -> bool:
         """Delete the people wherever they are, then what was known of the sync; nothing where the run was overtaken."""
@@ -65,8 +65,8 @@ class Forgetting:
         return False
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
-        """See `Kind.over`."""
-        turns.over(run, reason, now)
+        """However often it broke: people who are to be forgotten are, once whatever stood in the way is gone."""
+        turns.over(run, reason, now, most=None)
 
     def lost(self, run: Run, now: datetime) -> None:
         """Nothing here can kill a worker but the machine's own end."""
@@ -86,6 +86,12 @@ def note(session: Session, run: Run, now: datetime, *, known: bool) -> None:
         session.delete(row)
     else:
         row.state, row.since, row.next_at, row.ticket = GONE, now, None, new_id("t")
+        row.failures, row.reason = 0, ""
+
+
+def is_due(row: SyncRow, now: datetime) -> bool:
+    """Whether it need not wait because it broke."""
+    return row.next_at is not None and row.next_at <= now
 
 
 def gone_since() -> dict[str, tuple[str, datetime | None]]:

@@ -14,10 +14,12 @@ from flask import Flask
 from app.core import database
 from app.core.database import MIRROR, db
 from app.jobs.kinds import Kind
-from app.jobs.trials import MOST_CRASHES, short_reason
-from app.people import mirror, turns
+from app.jobs.trials import BUSY, MOST_CRASHES, short_reason
+from app.people import forgetting, mirror, turns
+from app.people.forgetting import Forgetting
 from app.people.sync import Pulling
 from app.people.sync_state import SyncRow, progress
+from app.sdk import State
 from tests.jobs.fake_platform import Platform, serving_platform
 from tests.jobs.host import host_in, install, row_of
 
@@ -108,3 +110,32 @@ def test_crashes_come_further_and_further_apart_and_keep_their_cause(
         at = held().next_at or at
     PULL.over(PULL.wanted(at)[0], "KeyError", at)
     assert progress("shop").text == "stopped because it failed 5 times, last with KeyError"
+
+
+@pytest.mark.parametrize("stopping", [False, True], ids=["guarded", "control"])
+def test_an_erasure_is_never_given_up(shops: Flask, monkeypatch: pytest.MonkeyPatch, stopping: bool) -> None:
+    """Whatever broke it, and however often: it waits longer and longer, and then everybody goes."""
+    if stopping:
+        monkeypatch.setattr(Forgetting, "over", lambda self, run, reason, at: turns.over(run, reason, at))
+    PULL.wanted(now())
+    PULL.step(PULL.wanted(now())[0], now())
+    install(Platform(), "shop", state=State.UNINSTALLED)
+    kind, at = Forgetting(), now()
+    assert busy_run(kind, at) == BUSY
+    assert held("forget").reason == BUSY
+    for _ in range(TIMES):
+        at = held("forget").next_at or at
+        for run in kind.wanted(at):
+            kind.over(run, "KeyError", at)
+            assert kind.wanted(at) == [], "no run after the other"
+    at += timedelta(days=30)
+    for run in kind.wanted(at):
+        kind.step(run, at)
+    assert (held("forget").state, mirror.count("ws", "shop")) == (("stopped", 30) if stopping else ("gone", 0))
+    assert (held("forget").failures == 0) != stopping
+
+
+def test_an_erasure_that_does_not_wait_would_be_noticed(shops: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forgetting, "is_due", lambda row, at: True)
+    with pytest.raises(AssertionError, match="no run after the other"):
+        test_an_erasure_is_never_given_up(shops, monkeypatch, False)
