@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID, WorkflowStatus
 from flask import Flask
 from sqlalchemy import Engine as SqlEngine
 
@@ -25,7 +25,8 @@ VERSION = "1"
 MOST_STEPS = 100
 # Runs of one connector that one worker works on at once.
 AT_ONCE = 8
-THREADS = 64
+# Beside those of the queues: a run that was taken from one never waits for a thread, or `go_on` would take it for lost.
+SPARE_THREADS = 16
 POLL_SECONDS = 0.2
 ENDING_SECONDS = 20
 OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
@@ -40,6 +41,8 @@ class Engine:
         self._name = name
         self._ended = ended
         self._stopping = threading.Event()
+        self._under_way: set[str] = set()
+        self._doubted: set[str] = set()
         self._storage: SqlEngine | None = None
         self._run: Callable[[str, str, str, str], None] = self._perform
 
@@ -47,7 +50,8 @@ class Engine:
         """Launch, and hold each connector's queue to its limits, the installation being the partition."""
         with self._app.app_context():
             self._storage = jobs_engine(db.engine.url)
-        DBOS(config=configuration(self._name, self._storage))
+        threads = SPARE_THREADS + AT_ONCE * len(queues)
+        DBOS(config=configuration(self._name, self._storage, threads))
         self._run = DBOS.workflow(name="run")(plain(self._perform))
         DBOS.launch()
         for name, limits in queues.items():
@@ -79,11 +83,19 @@ class Engine:
         """Put the runs of workers that are not ``living`` back into their queues, to go on after their last step."""
         alive = {self._name, *living}
         pending = DBOS.list_workflows(status="PENDING", name="run", load_output=False, limit=PAGE)
-        lost = [found for found in pending if found.executor_id not in alive]
-        for queue in {found.queue_name for found in lost}:
-            ids = [found.workflow_id for found in lost if found.queue_name == queue]
-            DBOS.resume_workflows(ids, queue_name=queue)
-        return [Run(*found.input["args"]) for found in lost if found.input]
+        return put_back([found for found in pending if found.executor_id not in alive])
+
+    def go_on(self) -> list[Run]:
+        """Put our own runs back that the notes call under way although nobody is at them, seen so twice in a row.
+
+        A disk that was full for a moment leaves such ones: their end could not be noted. Once is no sign: a run may be
+        about to begin or just have ended.
+        """
+        mine = DBOS.list_workflows(status="PENDING", name="run", executor_id=self._name, load_output=False, limit=PAGE)
+        idle = {found.workflow_id: found for found in mine if found.workflow_id not in self._under_way}
+        stuck = [found for id, found in idle.items() if id in self._doubted]
+        self._doubted = {id for id in idle if id not in self._doubted}
+        return put_back(stuck)
 
     def forget(self, now: datetime) -> None:
         """Drop the notes of runs that ended well an hour ago, and of those that did not a week ago."""
@@ -107,14 +119,21 @@ class Engine:
 
     def _perform(self, kind: str, queue: str, subject: str, ticket: str) -> None:
         run = Run(kind, queue, subject, ticket)
+        self._under_way.add(run.id)
+        try:
+            self._do(run)
+        finally:
+            self._under_way.discard(run.id)
+        self._ended()
+
+    def _do(self, run: Run) -> None:
         broken = self._steps(run)
         # No step of the engine's: it may be done twice, and a run that was cut short has it at another place.
         try:
             with self._app.app_context():
-                kinds_of(self._app)[kind].over(run, broken, datetime.now(UTC))
+                kinds_of(self._app)[run.kind].over(run, broken, datetime.now(UTC))
         except Exception:  # whoever looks after what stays due says it again
-            log.exception("run.end_not_stored", kind=kind, installation=subject)
-        self._ended()
+            log.exception("run.end_not_stored", kind=run.kind, installation=run.subject)
 
     def _steps(self, run: Run) -> str:
         """Step after step; returns what broke the last one, if something did."""
@@ -134,6 +153,13 @@ class Engine:
             return kinds_of(self._app)[kind].step(Run(kind, queue, subject, ticket), datetime.now(UTC))
 
 
+def put_back(found: Sequence[WorkflowStatus]) -> list[Run]:
+    """Put runs back into their queues, to go on after their last step."""
+    for queue in {one.queue_name for one in found}:
+        DBOS.resume_workflows([one.workflow_id for one in found if one.queue_name == queue], queue_name=queue)
+    return [Run(*one.input["args"]) for one in found if one.input]
+
+
 def plain(method: Callable[[str, str, str, str], None]) -> Callable[[str, str, str, str], None]:
     """A bound method as the plain function that a workflow must be."""
 
@@ -143,7 +169,7 @@ def plain(method: Callable[[str, str, str, str], None]) -> Callable[[str, str, s
     return perform
 
 
-def configuration(name: str, storage: SqlEngine) -> DBOSConfig:
+def configuration(name: str, storage: SqlEngine, threads: int) -> DBOSConfig:
     """Nothing leaves this machine: no telemetry, no control plane."""
     return {
         "name": "stallholder",
@@ -153,7 +179,7 @@ def configuration(name: str, storage: SqlEngine) -> DBOSConfig:
         "executor_id": name,
         "application_version": VERSION,
         "serializer": DBOSPortableJSONSerializer(),
-        "max_executor_threads": THREADS,
+        "max_executor_threads": threads,
         "enable_otlp": False,
         "log_level": "WARNING",
     }

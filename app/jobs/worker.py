@@ -127,7 +127,9 @@ class Jobs:
         self._dispatching.poke()
 
     def look_after(self, now: datetime) -> None:
-        """Take over from workers that are silent, one of the living for all; drop old notes."""
+        """Go on with what was left lying here, take over from the silent, one of the living for all; drop old notes."""
+        for run in self._engine.go_on():
+            log.warning("run.gone_on_with", kind=run.kind, installation=run.subject)
         living = heartbeats.living(now)
         if living[:1] == [self.name]:
             for run in self._engine.take_over(living):

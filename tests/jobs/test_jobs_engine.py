@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from dbos import DBOS
 from flask import Flask
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import Connection, create_engine, event, inspect
 
 from app.core.database import db
 from app.jobs import kinds
@@ -164,6 +165,50 @@ def test_only_the_runs_of_the_dead_are_taken_over(engine: Engine, kind: Counting
     assert engine.take_over(["here"]) == [run("mine")]
     kind.hold.set()
     wait_for(lambda: engine.endings([run("mine")]))
+
+
+@contextmanager
+def full_disk(engine: Engine) -> Iterator[None]:
+    """Nothing can be noted meanwhile. DBOS waits for a lock, and for PostgreSQL, but not for this."""
+    storage = engine._storage
+    assert storage is not None
+    full = True
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA query_only={full:d}")
+
+    event.listen(storage, "begin", begin)
+    yield
+    full = False
+
+
+def nobody(engine: Engine) -> list[Run]:
+    """The old rule: a worker that lives takes nothing over from itself."""
+    return engine.take_over(["here"])
+
+
+@pytest.mark.parametrize("started", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("look", "found"), [(Engine.go_on, True), (nobody, False)], ids=["guarded", "control"])
+def test_a_run_whose_end_could_not_be_noted_is_gone_on_with(
+    engine: Engine, kind: Counting, look: Callable[[Engine], list[Run]], found: bool
+) -> None:
+    kind.hold.clear()
+    left, going = run(f"left{found}"), run(f"going{found}")
+    engine.enqueue(left)
+    wait_for(lambda: left.ticket in kind.steps)
+    with full_disk(engine):
+        kind.hold.set()
+        wait_for(lambda: left.ticket in kind.ended and left.id not in engine._under_way)
+    kind.hold.clear()
+    engine.enqueue(going)
+    wait_for(lambda: going.ticket in kind.steps)
+    assert [look(engine), look(engine), look(engine)] == [[], [left] if found else [], []]
+    kind.hold.set()
+    wait_for(lambda: engine.endings([going]))
+    if found:
+        wait_for(lambda: engine.endings([left]))
+    assert kind.steps.count(going.ticket) == 1
+    assert bool(engine.endings([left])) == found
 
 
 def test_old_notes_go_and_young_ones_stay(engine: Engine, kind: Counting) -> None:
