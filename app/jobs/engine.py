@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from flask import Flask
 from sqlalchemy import Engine as SqlEngine
 
 from app.core.database import db
-from app.jobs.kinds import HOUSE, Run, kinds_of
+from app.jobs.kinds import AGAIN, HOUSE, Run, kinds_of
 from app.jobs.storage import SCHEMA, jobs_engine
 from app.jobs.trials import short_reason
 from app.sdk.manifest import Limits
@@ -21,13 +22,17 @@ log = structlog.get_logger()
 
 # Stays when the code changes, so that a new release goes on with the runs it finds; changes with `_perform`'s shape.
 VERSION = "1"
-# One run ends after so many steps and is derived anew: others get their turn, and its notes stay few.
+# One run begins no step after so many, or after so many seconds, and is derived anew: others get their turn, and its
+# notes stay few.
 MOST_STEPS = 100
-# Runs of one connector that one worker works on at once.
-AT_ONCE = 8
+LONGEST_RUN = 20.0
+# Runs of one connector that one worker works on at once, and how often it looks for others: those of shops that are
+# well, and those where the last one failed.
+PLACES = {"": 8, AGAIN: 2}
+AT_ONCE = sum(PLACES.values())
+POLL_SECONDS = {"": 0.2, AGAIN: 1.0}
 # Beside those of the queues: a run that was taken from one never waits for a thread, or `go_on` would take it for lost.
 SPARE_THREADS = 16
-POLL_SECONDS = 0.2
 ENDING_SECONDS = 20
 OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 PAGE = 1000
@@ -46,28 +51,29 @@ class Engine:
         self._storage: SqlEngine | None = None
         self._run: Callable[[str, str, str, str], None] = self._perform
 
-    def start(self, queues: Mapping[str, Limits]) -> None:
-        """Launch, and hold each connector's queue to its limits, the installation being the partition."""
+    def start(self, connectors: Mapping[str, Limits]) -> None:
+        """Launch, and hold each connector's queues to its limits, the installation being the partition."""
         with self._app.app_context():
             self._storage = jobs_engine(db.engine.url)
-        threads = SPARE_THREADS + AT_ONCE * len(queues)
+        threads = SPARE_THREADS + AT_ONCE * len(connectors)
         DBOS(config=configuration(self._name, self._storage, threads))
         self._run = DBOS.workflow(name="run")(plain(self._perform))
         DBOS.launch()
-        for name, limits in queues.items():
-            DBOS.register_queue(
-                name,
-                worker_concurrency=AT_ONCE,
-                partition_concurrency=limits.together,
-                partition_limiter={"limit": limits.rate, "period": limits.per},
-                polling_interval_sec=POLL_SECONDS,
-            )
+        for name, limits in connectors.items():
+            for suffix, places in PLACES.items():
+                DBOS.register_queue(
+                    f"{name}{suffix}",
+                    worker_concurrency=places,
+                    partition_concurrency=limits.together,
+                    partition_limiter={"limit": limits.rate, "period": limits.per},
+                    polling_interval_sec=POLL_SECONDS[suffix],
+                )
         DBOS.register_queue(HOUSE, worker_concurrency=1, partition_concurrency=1, polling_interval_sec=1.0)
 
     def enqueue(self, run: Run) -> None:
         """Have the run done by some worker; a run that is known already is not done again."""
         with SetWorkflowID(run.id), SetEnqueueOptions(queue_partition_key=run.subject):
-            DBOS.enqueue_workflow(run.queue, self._run, run.kind, run.queue, run.subject, run.ticket)
+            DBOS.enqueue_workflow(run.queue, self._run, run.kind, run.connector, run.subject, run.ticket)
 
     def endings(self, runs: Iterable[Run]) -> dict[str, str]:
         """Of these runs' ids those that are over, with what broke them; empty for those that ended well."""
@@ -117,8 +123,8 @@ class Engine:
         if self._storage is not None:
             self._storage.dispose()
 
-    def _perform(self, kind: str, queue: str, subject: str, ticket: str) -> None:
-        run = Run(kind, queue, subject, ticket)
+    def _perform(self, kind: str, connector: str, subject: str, ticket: str) -> None:
+        run = Run(kind, connector, subject, ticket)
         self._under_way.add(run.id)
         try:
             self._do(run)
@@ -137,20 +143,21 @@ class Engine:
 
     def _steps(self, run: Run) -> str:
         """Step after step; returns what broke the last one, if something did."""
+        until = time.monotonic() + LONGEST_RUN
         for _ in range(MOST_STEPS):
-            if self._stopping.is_set():
+            if self._stopping.is_set() or time.monotonic() > until:
                 break
             try:
-                if not DBOS.run_step({"name": run.kind}, self._step, run.kind, run.queue, run.subject, run.ticket):
+                if not DBOS.run_step({"name": run.kind}, self._step, run.kind, run.connector, run.subject, run.ticket):
                     break
             except Exception as error:
                 log.exception("step.broke", kind=run.kind, installation=run.subject)
                 return short_reason(error)
         return ""
 
-    def _step(self, kind: str, queue: str, subject: str, ticket: str) -> bool:
+    def _step(self, kind: str, connector: str, subject: str, ticket: str) -> bool:
         with self._app.app_context():
-            return kinds_of(self._app)[kind].step(Run(kind, queue, subject, ticket), datetime.now(UTC))
+            return kinds_of(self._app)[kind].step(Run(kind, connector, subject, ticket), datetime.now(UTC))
 
 
 def put_back(found: Sequence[WorkflowStatus]) -> list[Run]:
@@ -163,8 +170,8 @@ def put_back(found: Sequence[WorkflowStatus]) -> list[Run]:
 def plain(method: Callable[[str, str, str, str], None]) -> Callable[[str, str, str, str], None]:
     """A bound method as the plain function that a workflow must be."""
 
-    def perform(kind: str, queue: str, subject: str, ticket: str) -> None:
-        method(kind, queue, subject, ticket)
+    def perform(kind: str, connector: str, subject: str, ticket: str) -> None:
+        method(kind, connector, subject, ticket)
 
     return perform
 

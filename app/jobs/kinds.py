@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -11,21 +11,28 @@ from flask import Flask
 
 EXTENSION = "stallholder-jobs"
 HOUSE = "_house"  # no connector can have this name
+AGAIN = "~again"  # nor one that ends so
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run that committed state asks for.
 
-    ``queue`` is the connector whose limits hold, or `HOUSE` where no platform is asked; ``subject`` is what they hold
+    ``connector`` is the one whose limits hold, or `HOUSE` where no platform is asked; ``subject`` is what they hold
     for: the installation. ``ticket`` stands in the committed row and is replaced there when the run is over, so that
-    the same run has the same id however often it is found, and is run once.
+    the same run has the same id however often it is found, and is run once. ``again``: the last one failed.
     """
 
     kind: str
-    queue: str
+    connector: str
     subject: str
     ticket: str
+    again: bool = field(default=False, compare=False)
+
+    @property
+    def queue(self) -> str:
+        """Where it waits: shops that hang or fail have few places of their own, and keep nobody else's taken."""
+        return f"{self.connector}{AGAIN}" if self.again else self.connector
 
     @property
     def id(self) -> str:

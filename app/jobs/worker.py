@@ -106,10 +106,10 @@ class Jobs:
         """Be seen alive before the first run is taken: a run of an unseen worker is up for taking over."""
         with self._app.app_context():
             heartbeats.beat(self.name, datetime.now(UTC))
-            queues = limits_of_connectors()
+            connectors = limits_of_connectors()
             services().outgate.make_room(calls_at_once(self._at_once))
         self._beating.start()
-        self._engine.start(queues)
+        self._engine.start(connectors)
         self._dispatching.start()
         self._looking.start()
 

@@ -74,13 +74,17 @@ def due(kind: str, now: datetime) -> list[Run]:
     served, row = served_with(kind), SyncRow
     with reading() as session:
         ready = session.execute(
-            select(row.installation_id, row.connector, row.ticket).where(row.kind == kind, row.next_at <= now)
+            select(row.installation_id, row.connector, row.ticket, row.failures > 0).where(
+                row.kind == kind, row.next_at <= now
+            )
         ).all()
         news = news_of(session, kind, served)
     held = logins.held(now)
     wake(kind, news, now)
     return [
-        Run(kind, connector, id, ticket) for id, connector, ticket in ready if id in served and connector not in held
+        Run(kind, connector, id, ticket, again)
+        for id, connector, ticket, again in ready
+        if id in served and connector not in held
     ]
 
 
@@ -138,8 +142,8 @@ def begin(run: Run, now: datetime) -> Turn | None:
         row = session.get(SyncRow, (run.subject, run.kind))
         installed = session.get(InstallationRow, run.subject)
     held = logins.held(now)
-    connector = services().registry.find(run.queue)
-    if row is None or row.ticket != run.ticket or row.state == STOPPED or run.queue in held:
+    connector = services().registry.find(run.connector)
+    if row is None or row.ticket != run.ticket or row.state == STOPPED or run.connector in held:
         return None
     if installed is None or installed.state != State.ACTIVE or connector is None or not connector.serving:
         return None

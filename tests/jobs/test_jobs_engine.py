@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from dbos import DBOS
@@ -14,6 +18,7 @@ from flask import Flask
 from sqlalchemy import Connection, create_engine, event, inspect
 
 from app.core.database import db
+from app.jobs import engine as engine_module
 from app.jobs import kinds
 from app.jobs.engine import MOST_STEPS, Engine
 from app.jobs.kinds import Run
@@ -108,7 +113,7 @@ def test_a_run_enqueued_twice_is_done_once(engine: Engine, kind: Counting) -> No
 
 def uncaught(engine: Engine, run: Run) -> str:
     """A run that goes under with its step."""
-    DBOS.run_step({"name": run.kind}, engine._step, run.kind, run.queue, run.subject, run.ticket)
+    DBOS.run_step({"name": run.kind}, engine._step, run.kind, run.connector, run.subject, run.ticket)
     return ""
 
 
@@ -144,10 +149,42 @@ def test_an_end_that_cannot_be_stored_is_no_crash(
     assert engine.endings([ended]) == {ended.id: ending}
 
 
-def test_a_run_without_an_end_is_cut_into_pieces(engine: Engine, kind: Counting) -> None:
-    engine.enqueue(run("long", "endless"))
-    wait_for(lambda: "long" in kind.ended)
-    assert kind.steps.count("long") == MOST_STEPS
+@pytest.mark.parametrize(
+    ("longest", "steps"), [(engine_module.LONGEST_RUN, 4), (math.inf, MOST_STEPS)], ids=["guarded", "control"]
+)
+def test_a_run_without_an_end_is_cut_into_pieces(
+    engine: Engine, kind: Counting, monkeypatch: pytest.MonkeyPatch, longest: float, steps: int
+) -> None:
+    """Each step lasts five seconds on this clock."""
+    monkeypatch.setattr(engine_module, "LONGEST_RUN", longest)
+    monkeypatch.setattr(engine_module, "time", SimpleNamespace(monotonic=count(step=5).__next__))
+    long = run(f"long{steps}", "endless")
+    engine.enqueue(long)
+    wait_for(lambda: long.ticket in kind.ended)
+    assert kind.steps.count(long.ticket) == steps
+
+
+@pytest.mark.parametrize(("again", "places"), [(True, 2), (False, 8)], ids=["guarded", "control"])
+def test_shops_that_hang_again_and_again_keep_nobody_waiting(
+    engine: Engine, kind: Counting, again: bool, places: int
+) -> None:
+    hung = [replace(run(f"hung{again}{number}", f"hung{number}"), again=again) for number in range(8)]
+    kind.hold.clear()
+    for one in hung:
+        engine.enqueue(one)
+    wait_for(lambda: len(begun(kind, hung)) == places)
+    good = run(f"well{again}", "well")
+    engine.enqueue(good)
+    if again:
+        wait_for(lambda: good.ticket in kind.steps)
+    time.sleep(3 * max(engine_module.POLL_SECONDS.values()))
+    assert (len(begun(kind, hung)), good.ticket in kind.steps) == (places, again)
+    kind.hold.set()
+    wait_for(lambda: len(engine.endings([*hung, good])) == 9)
+
+
+def begun(kind: Counting, runs: list[Run]) -> set[str]:
+    return {one.ticket for one in runs} & set(kind.steps)
 
 
 def test_only_the_runs_of_the_dead_are_taken_over(engine: Engine, kind: Counting) -> None:

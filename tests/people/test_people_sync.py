@@ -267,7 +267,11 @@ def test_a_failure_waits_and_goes_on_at_its_cursor(shops: Flask, platform: Platf
     assert "status_500, again at" in progress("shop").text
     assert KIND.wanted(now()) == []
     platform.trouble = lambda shop, action: None
-    assert pulled(2, now() + timedelta(minutes=1)) == [True, False]
+    later = now() + timedelta(minutes=1)
+    assert [run.queue for run in KIND.wanted(later)] == ["fakeshop~again"]
+    assert pulled(1, later) == [True]
+    assert [run.queue for run in KIND.wanted(later)] == ["fakeshop"]
+    assert pulled(1, later) == [False]
     assert [call.cursor for call in platform.of("shop")] == ["", "10", "10", "20"]
     assert (held().failures, held().reason) == (0, "")
 
