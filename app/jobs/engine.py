@@ -36,6 +36,7 @@ SPARE_THREADS = 16
 ENDING_SECONDS = 20
 OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 PAGE = 1000
+FORGET_SECONDS = 2.0
 
 
 class Engine:
@@ -104,17 +105,14 @@ class Engine:
         return put_back(stuck)
 
     def forget(self, now: datetime) -> None:
-        """Drop the notes of runs that ended well an hour ago, and of those that did not a week ago."""
+        """Drop the notes of runs that ended well an hour ago, and of those that did not a week ago.
+
+        All of them, but for what would take too long: the next turn goes on there.
+        """
+        until = time.monotonic() + FORGET_SECONDS
         for status, kept in (("SUCCESS", timedelta(hours=1)), (list(OVER[1:]), timedelta(days=7))):
-            found = DBOS.list_workflows(
-                status=status,
-                completed_before=(now - kept).isoformat(),
-                load_input=False,
-                load_output=False,
-                limit=PAGE,
-            )
-            if found:
-                DBOS.delete_workflows([old.workflow_id for old in found])
+            while drop(status, now - kept) == PAGE and time.monotonic() < until:
+                pass
 
     def stop(self) -> None:
         """Begin nothing new, end each run after its step under way, and let go."""
@@ -158,6 +156,16 @@ class Engine:
     def _step(self, kind: str, connector: str, subject: str, ticket: str) -> bool:
         with self._app.app_context():
             return kinds_of(self._app)[kind].step(Run(kind, connector, subject, ticket), datetime.now(UTC))
+
+
+def drop(status: str | list[str], before: datetime) -> int:
+    """Drop a page of notes of runs that ended so before then; returns how many there were."""
+    old = DBOS.list_workflows(
+        status=status, completed_before=before.isoformat(), load_input=False, load_output=False, limit=PAGE
+    )
+    if old:
+        DBOS.delete_workflows([one.workflow_id for one in old])
+    return len(old)
 
 
 def put_back(found: Sequence[WorkflowStatus]) -> list[Run]:

@@ -258,6 +258,23 @@ def test_old_notes_go_and_young_ones_stay(engine: Engine, kind: Counting) -> Non
     assert engine.endings([run("old")]) == {}
 
 
+@pytest.mark.parametrize(
+    ("seconds", "left"), [(engine_module.FORGET_SECONDS, False), (0.0, True)], ids=["guarded", "control"]
+)
+def test_all_old_notes_go_however_many(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, seconds: float, left: bool
+) -> None:
+    old = [run(f"old{left}{number}") for number in range(5)]
+    for one in old:
+        engine.enqueue(one)
+    wait_for(lambda: len(engine.endings(old)) == 5)
+    with monkeypatch.context() as context:
+        context.setattr(engine_module, "FORGET_SECONDS", seconds)
+        context.setattr(engine_module, "PAGE", 2)
+        engine.forget(datetime.now(UTC) + timedelta(hours=2))
+    assert bool(engine.endings(old)) == left
+
+
 def test_the_notes_have_a_place_of_their_own(engine: Engine) -> None:
     main = db.engine.url
     if main.get_backend_name() == "sqlite":
