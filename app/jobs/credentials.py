@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
-from flask import Flask, current_app
 from sqlalchemy import select, update
 
 from app.core import lifecycle, slots
@@ -31,33 +29,37 @@ PAUSES = (timedelta(seconds=20), timedelta(minutes=2), timedelta(minutes=10), ti
 ALIVE_AFTER = timedelta(hours=1)
 
 
-def probe_due(now: datetime) -> None:
-    """Probe the installations whose turn it is, some of each connector; one worker takes each.
+def probe_due(now: datetime, names: Iterable[str] | None = None, goes_on: Callable[[], bool] = lambda: True) -> None:
+    """Probe installations whose turn it is, some of each of these connectors, all unless told; one worker takes each.
 
-    Connectors side by side, so that a platform that hangs keeps nobody else's waiting; of one connector one after the
-    other, since each failed login counts for the next.
+    One after the other, since each failed login counts for the next; none is begun once ``goes_on`` says no. What goes
+    wrong with one is logged and not the others'.
     """
-    due = select(InstallationRow.connector, InstallationRow.id).where(InstallationRow.probe_at <= now)
-    ids: dict[str, list[str]] = defaultdict(list)
-    with reading() as session:
-        for connector, id in session.execute(due.order_by(InstallationRow.probe_at).limit(1000)):
-            ids[connector].append(id)
-    if not ids:
-        return
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    with ThreadPoolExecutor(len(ids), thread_name_prefix="probe") as pool:
-        for done in [pool.submit(probe_all, app, some[:AT_ONCE], now) for some in ids.values()]:
-            done.result()
-
-
-def probe_all(app: Flask, ids: list[str], now: datetime) -> None:
-    """Probe these in turn; what goes wrong with one is logged and not the others'."""
-    with app.app_context():
-        for id in ids:
+    for name in probed() if names is None else names:
+        for id in due(name, now):
+            if not goes_on():
+                return
             try:
                 probe_one(id, now)
             except Exception:
                 log.exception("probe.broke", installation=id)
+
+
+def probed() -> list[str]:
+    """The connectors that can say whether credentials live."""
+    return [connector.name for connector in services().registry if connector.serving and connector.implements("probe")]
+
+
+def due(name: str, now: datetime) -> list[str]:
+    """Some of the connector's installations whose turn it is; those that must wait keep nobody else's place."""
+    mine = select(InstallationRow.id).where(InstallationRow.connector == name, InstallationRow.probe_at <= now)
+    first = mine.order_by(InstallationRow.probe_at).limit(AT_ONCE)
+    connector = services().registry.find(name)
+    with reading() as session:
+        if connector is None or session.scalars(first).first() is None:
+            return []
+        states = [state for state in State if may_fail(connector, state, now)]
+        return list(session.scalars(first.where(InstallationRow.state.in_(states))))
 
 
 def probe_one(id: str, now: datetime) -> None:

@@ -34,10 +34,14 @@ class Loop:
         """Take the next turn now."""
         self._poked.set()
 
-    def stop(self, timeout: float = 10.0) -> None:
-        """End after the turn under way."""
+    def halt(self) -> None:
+        """Begin no other turn; wait for nothing."""
         self._stopping.set()
         self._poked.set()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """End after the turn under way."""
+        self.halt()
         self._thread.join(timeout)
 
     def _run(self) -> None:

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import FrameType
@@ -38,7 +38,7 @@ NICE = 5
 # Seconds: who only has to take a turn or send a request does not wait long for one who reckons.
 SWITCH = 0.0005
 M_ARENA_MAX = -8
-DUTIES = (nodes.note, live.schedule, credentials.probe_due, housekeeping.refresh_documents, housekeeping.purge)
+DUTIES = (nodes.note, live.schedule, housekeeping.refresh_documents, housekeeping.purge)
 
 
 def work() -> None:
@@ -83,9 +83,10 @@ def round_of_duties(now: datetime) -> None:
 
 
 class Jobs:
-    """One worker's share of the durable work: it tells that it lives, dispatches, and takes over from the dead.
+    """One worker's share of the durable work: it tells that it lives, dispatches, takes over from the dead, and probes.
 
-    Each in a thread of its own: a duty that waits for a platform must neither look like death nor keep work waiting.
+    Each in a thread of its own, the probes in one for each connector: what waits for a platform must neither look like
+    death nor keep others' work waiting, nor hide that the worker is told to stop.
     """
 
     def __init__(self, app: Flask, name: str) -> None:
@@ -101,6 +102,8 @@ class Jobs:
         self._beating = Loop(app, "beat", BEAT, lambda now: heartbeats.beat(name, now))
         self._dispatching = Loop(app, "dispatch", DISPATCH, dispatcher.dispatch)
         self._looking = Loop(app, "take-over", BEAT, self.look_after)
+        self._stopping = threading.Event()
+        self._probing: list[Loop] = []
 
     def start(self) -> None:
         """Be seen alive before the first run is taken: a run of an unseen worker is up for taking over."""
@@ -108,19 +111,29 @@ class Jobs:
             heartbeats.beat(self.name, datetime.now(UTC))
             connectors = limits_of_connectors()
             services().outgate.make_room(calls_at_once(self._at_once))
+            self._probing = [
+                Loop(self._app, f"probe-{name}", ROUND, self._probe(name)) for name in credentials.probed()
+            ]
         self._beating.start()
         self._engine.start(connectors)
-        self._dispatching.start()
-        self._looking.start()
+        for loop in (self._dispatching, self._looking, *self._probing):
+            loop.start()
 
     def stop(self) -> None:
-        """End every run after its step; what is left is up for taking over at once."""
+        """End every run after its step, and the probes after the one under way; what is left is up for taking over."""
+        self._stopping.set()
+        for loop in self._probing:
+            loop.halt()
         for loop in (self._looking, self._dispatching):
             loop.stop()
         self._engine.stop()
-        self._beating.stop()
+        for loop in (*self._probing, self._beating):
+            loop.stop()
         with self._app.app_context():
             heartbeats.leave(self.name)
+
+    def _probe(self, name: str) -> Callable[[datetime], None]:
+        return lambda now: credentials.probe_due(now, (name,), lambda: not self._stopping.is_set())
 
     def hurry(self) -> None:
         """A run ended: what follows from it need not wait for the next turn."""

@@ -30,7 +30,7 @@ from app.core.pipeline import Request
 from app.core.registry import Registry
 from app.core.seal import SealBroken
 from app.core.sources import discover
-from app.jobs import heartbeats, worker
+from app.jobs import credentials, heartbeats, worker
 from app.pages import workspace
 from app.people import mirror
 from app.people.directory import PeopleDirectory
@@ -196,6 +196,7 @@ def whole_flow(world: World) -> None:
     host.ask(signed(world.d, "uninstall"))
     for minutes in (1, 90):
         worker.round_of_duties(now + timedelta(minutes=minutes))
+        credentials.probe_due(now + timedelta(minutes=minutes))
     heartbeats.beat("worker", now)
     printed = host.add("orlo", host.stage.simulators["orlo"].operator_fields())
     with reading() as session:
@@ -270,7 +271,9 @@ def test_what_names_its_tenant_is_let_through(world: World) -> None:
         select(DataKeyRow)
         .join(LinkRow, LinkRow.installation_id == DataKeyRow.installation_id)
         .where(LinkRow.digest == "x"),
-        select(InstallationRow.connector, InstallationRow.id).where(InstallationRow.probe_at <= datetime.now(UTC)),
+        select(InstallationRow.id).where(
+            InstallationRow.connector == "orlo", InstallationRow.probe_at <= datetime.now(UTC)
+        ),
     ]
     with guarding(db.engines.values()) as guard, reading() as session:
         for statement in fine:

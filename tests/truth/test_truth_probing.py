@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -238,3 +238,31 @@ def test_a_platform_that_hangs_keeps_nobody_elses_waiting_for_long(shop: Shop) -
     with reading() as session:
         asked = session.scalars(select(InstallationRow.id).where(InstallationRow.probed_at == now)).all()
     assert len(asked) == credentials.AT_ONCE
+
+
+def first_ten(name: str, now: datetime) -> list[str]:
+    """The old rule: those that must wait are first in the queue, too."""
+    mine = select(InstallationRow.id).where(InstallationRow.connector == name, InstallationRow.probe_at <= now)
+    with reading() as session:
+        return list(session.scalars(mine.order_by(InstallationRow.probe_at).limit(credentials.AT_ONCE)))
+
+
+@SQLITE
+@pytest.mark.parametrize(("due", "asked"), [(credentials.due, True), (first_ten, False)], ids=["guarded", "control"])
+def test_those_that_must_wait_keep_nobody_elses_place(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, due: Callable[[str, datetime], list[str]], asked: bool
+) -> None:
+    """Of those who left no more failed logins are risked in this hour; of those who are there one is."""
+    monkeypatch.setattr(credentials, "due", due)
+    now = datetime.now(UTC)
+    logins.note("upgates", logins.budget("upgates"), now - timedelta(minutes=1))
+    with writing() as session:
+        for number in range(credentials.AT_ONCE):
+            row = InstallationRow(id=f"gone{number}", connector="upgates", tenant=f"gone{number}")
+            row.state, row.facts, row.created_at = State.UNINSTALLING, {}, now
+            row.updated_at, row.uninstall_at, row.probe_at = now, now, now - timedelta(hours=1)
+            session.add(row)
+        session.get_one(InstallationRow, shop.id).probe_at = now
+    credentials.probe_due(now)
+    assert (shop.installed().probed_at == now) == asked
+    assert shop.asked("status") == asked
