@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 
 from sqlalchemy import or_, select
@@ -14,6 +14,8 @@ from app.core.models import CredentialRow, InstallationRow, LinkRow
 from app.core.seal import Ring, digest
 from app.sdk import Installation, State
 
+# Longer than any request lasts: what it changes has the time at which it began.
+LATELY = timedelta(minutes=1)
 # A credential's slots in the order in which a connector may use them.
 SLOTS = ("current", "previous")
 
@@ -47,6 +49,14 @@ def credential(session: Session, ring: Ring, installation_id: str, name: str, sl
     if row is None or (row.expires_at is not None and row.expires_at <= now):
         return ""
     return ring.open(session, installation_id, "credential", name, row.sealed).decode()
+
+
+def changed_lately(now: datetime) -> frozenset[tuple[str, datetime, str]]:
+    """The installations that were changed lately: another answer than before says that one came or was changed."""
+    row = InstallationRow
+    with reading() as session:
+        found = session.execute(select(row.id, row.updated_at, row.state).where(row.updated_at > now - LATELY))
+        return frozenset((id, at, state) for id, at, state in found)
 
 
 def link_digest(connector: str, purpose: str, token: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -13,6 +14,9 @@ log = structlog.get_logger()
 
 # A run that is due although it was enqueued so long ago is looked at: it may have ended without a trace in its row.
 LOOKED_AT = timedelta(seconds=5)
+# To look at everything takes the longer the more there is: it is done when something changed, and now and then.
+COMPARED_AFTER = timedelta(seconds=5)
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Runner(Protocol):
@@ -26,11 +30,19 @@ class Runner(Protocol):
 
 
 class Dispatcher:
-    """One worker's; several may work at once, since a run has one id."""
+    """One worker's; several may work at once, since a run has one id.
 
-    def __init__(self, kinds: dict[str, Kind], runner: Runner) -> None:
+    What ``changes`` answers is another thing than before whenever something new may be wanted.
+    """
+
+    def __init__(
+        self, kinds: dict[str, Kind], runner: Runner, changes: Callable[[datetime], object] = lambda now: None
+    ) -> None:
         self._kinds = kinds
         self._runner = runner
+        self._changes = changes
+        self._seen: object = None
+        self._compared = NEVER
         self._told: dict[str, datetime] = {}
 
     def dispatch(self, now: datetime) -> None:
@@ -46,12 +58,21 @@ class Dispatcher:
 
     def _due(self, now: datetime) -> list[Run]:
         due: list[Run] = []
+        thorough = self._is_time_to_compare(now)
         for kind in self._kinds.values():
             try:
-                due += kind.wanted(now)
+                due += kind.wanted(now, thorough)
             except Exception:  # one kind's trouble is not the others'
                 log.exception("dispatch.failed", kind=kind.name)
+                self._compared = NEVER
         return due
+
+    def _is_time_to_compare(self, now: datetime) -> bool:
+        seen = self._changes(now)
+        if seen == self._seen and timedelta(0) <= now - self._compared < COMPARED_AFTER:
+            return False
+        self._seen, self._compared = seen, now
+        return True
 
     def _look_after(self, runs: list[Run], now: datetime) -> None:
         if not runs:

@@ -45,8 +45,11 @@ class Kind(Protocol):
 
     name: str
 
-    def wanted(self, now: datetime) -> Sequence[Run]:
-        """The runs that are due; also those that are under way."""
+    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
+        """The runs that are due; also those that are under way.
+
+        ``thorough``: everything that the work derives from is looked at for what is new; else only what is due by now.
+        """
 
     def step(self, run: Run, now: datetime) -> bool:
         """Do one step; true when another should follow at once.

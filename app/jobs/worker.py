@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 from flask import Flask, current_app
 
-from app.core import nodes
+from app.core import installations, nodes
 from app.core.services import services
 from app.jobs import credentials, heartbeats, housekeeping, live
 from app.jobs.dispatcher import Dispatcher
@@ -98,7 +98,7 @@ class Jobs:
         self._engine = module.Engine(app, name, ended=self.hurry)
         self._at_once: int = module.AT_ONCE
         self._kinds = kinds_of(app)
-        dispatcher = Dispatcher(self._kinds, self._engine)
+        dispatcher = Dispatcher(self._kinds, self._engine, installations.changed_lately)
         self._beating = Loop(app, "beat", BEAT, lambda now: heartbeats.beat(name, now))
         self._dispatching = Loop(app, "dispatch", DISPATCH, dispatcher.dispatch)
         self._looking = Loop(app, "take-over", BEAT, self.look_after)

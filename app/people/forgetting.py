@@ -28,8 +28,10 @@ class Forgetting:
 
     name = FORGET
 
-    def wanted(self, now: datetime) -> Sequence[Run]:
+    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
         """Installations of which something may be left."""
+        if not thorough and not has_due(now):
+            return []
         gone = gone_since()
         with reading() as session:
             rows = {row.installation_id: row for row in session.scalars(select(SyncRow).where(SyncRow.kind == FORGET))}
@@ -87,6 +89,13 @@ def note(session: Session, run: Run, now: datetime, *, known: bool) -> None:
     else:
         row.state, row.since, row.next_at, row.ticket = GONE, now, None, new_id("t")
         row.failures, row.reason = 0, ""
+
+
+def has_due(now: datetime) -> bool:
+    """Whether any is to be done by now."""
+    due = select(SyncRow.installation_id).where(SyncRow.kind == FORGET, SyncRow.next_at <= now)
+    with reading() as session:
+        return session.scalars(due.limit(1)).first() is not None
 
 
 def is_due(row: SyncRow, now: datetime) -> bool:

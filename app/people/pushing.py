@@ -42,10 +42,10 @@ class Pushing:
 
     name = PUSH
 
-    def wanted(self, now: datetime) -> Sequence[Run]:
+    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
         """Active installations with people marked, or due for a sweep."""
         hasten(now)
-        return turns.due(PUSH, now)
+        return turns.due(PUSH, now, thorough)
 
     def step(self, run: Run, now: datetime) -> bool:
         """Push one batch; a failure is stored instead, and the batch comes again."""

@@ -53,9 +53,9 @@ class Rereading:
 
     name = REREAD
 
-    def wanted(self, now: datetime) -> Sequence[Run]:
+    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
         """Installations that were hinted at by name, or whose own moment of the day has come."""
-        return turns.due(REREAD, now)
+        return turns.due(REREAD, now, thorough)
 
     def step(self, run: Run, now: datetime) -> bool:
         """Read one batch again; a failure is stored instead."""

@@ -43,10 +43,10 @@ class Pulling:
 
     name = PULL
 
-    def wanted(self, now: datetime) -> Sequence[Run]:
+    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
         """Active installations that are new, in their first pass, hinted at, or due for another look."""
         hints.wake(now)
-        return turns.due(PULL, now)
+        return turns.due(PULL, now, thorough)
 
     def step(self, run: Run, now: datetime) -> bool:
         """Pull some pages and store them; a failure is stored after the pages that came before it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from app.jobs import logins
 from app.jobs.kinds import Run
 from app.jobs.outgoing import Metered
 from app.jobs.trials import BUSY, MOST_CRASHES, MOST_DEATHS, Trials, judge, own_pause, pause
+from app.people.lists import among
 from app.people.sync_state import STOPPED, WAITING, SyncRow, again
 from app.sdk import Installation, State
 
@@ -69,23 +70,34 @@ class Served:
     connected_at: datetime | None
 
 
-def due(kind: str, now: datetime) -> list[Run]:
-    """The runs of ``kind``, the hook's name, that are due, under way or not; new installations get their row."""
-    served, row = served_with(kind), SyncRow
+def due(kind: str, now: datetime, thorough: bool = True) -> list[Run]:
+    """The runs of ``kind``, the hook's name, that are due, under way or not.
+
+    ``thorough``: all installations are compared with the rows first, and those that are new get theirs.
+    """
+    row = SyncRow
+    if thorough:
+        compare(kind, now)
+    columns = (row.installation_id, row.connector, row.ticket, row.failures > 0)
     with reading() as session:
-        ready = session.execute(
-            select(row.installation_id, row.connector, row.ticket, row.failures > 0).where(
-                row.kind == kind, row.next_at <= now
-            )
-        ).all()
-        news = news_of(session, kind, served)
+        ready = session.execute(select(*columns).where(row.kind == kind, row.next_at <= now)).all()
+    if not ready:
+        return []
+    served = served_with(kind, [id for id, *_ in ready])
     held = logins.held(now)
-    wake(kind, news, now)
     return [
         Run(kind, connector, id, ticket, again)
         for id, connector, ticket, again in ready
         if id in served and connector not in held
     ]
+
+
+def compare(kind: str, now: datetime) -> None:
+    """Find what is new among all installations, and write it down."""
+    served = served_with(kind)
+    with reading() as session:
+        news = news_of(session, kind, served)
+    wake(kind, news, now)
 
 
 def news_of(session: Session, kind: str, served: Mapping[str, Served]) -> dict[str, Served]:
@@ -102,14 +114,15 @@ def news_of(session: Session, kind: str, served: Mapping[str, Served]) -> dict[s
     }
 
 
-def served_with(hook: str) -> dict[str, Served]:
-    """The active installations whose connector implements the hook."""
+def served_with(hook: str, ids: Collection[str] | None = None) -> dict[str, Served]:
+    """The active installations whose connector implements the hook; of ``ids`` alone, if they are told."""
     names = [one.name for one in services().registry if one.serving and one.implements(hook)]
     row = InstallationRow
     columns = (row.id, row.workspace_id, row.connector, row.updated_at, row.connected_at)
     active = (InstallationRow.state == State.ACTIVE, InstallationRow.connector.in_(names))
     with reading() as session:
-        rows = session.execute(select(*columns).where(*active)).all() if names else []
+        few = () if ids is None else (among(session, InstallationRow.id, ids),)
+        rows = session.execute(select(*columns).where(*active, *few)).all() if names else []
     return {id: Served(workspace or "", name, changed, connected) for id, workspace, name, changed, connected in rows}
 
 

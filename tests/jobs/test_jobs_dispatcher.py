@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from flask import Flask
+from sqlalchemy import Connection, event, update
 
+from app.core import installations
+from app.core.database import db, writing
 from app.jobs import heartbeats
 from app.jobs.dispatcher import LOOKED_AT, Dispatcher
-from app.jobs.kinds import Run
+from app.jobs.kinds import Run, kinds_of
+from app.people.sync_state import SyncRow
+from app.sdk import State
+from tests.jobs.fake_platform import Platform
+from tests.jobs.host import install
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -23,7 +31,7 @@ class Noted:
         self.due = list(due)
         self.ended: list[tuple[Run, str]] = []
 
-    def wanted(self, now: datetime) -> Sequence[Run]:
+    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
         return self.due
 
     def step(self, run: Run, now: datetime) -> bool:
@@ -39,7 +47,7 @@ class Noted:
 class Broken(Noted):
     """A kind that cannot tell."""
 
-    def wanted(self, now: datetime) -> Sequence[Run]:
+    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
         raise RuntimeError
 
 
@@ -91,6 +99,63 @@ def test_one_kinds_trouble_is_not_the_others() -> None:
     engine = Engine()
     Dispatcher({"broken": Broken("broken"), "pull": Noted("pull", RUN)}, engine).dispatch(NOW)
     assert engine.enqueued == [RUN.id]
+
+
+class Looked(Noted):
+    """A kind that notes how thoroughly it was asked."""
+
+    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
+        self.ended.append((RUN, "all" if thorough else "due"))
+        return ()
+
+
+def test_everything_is_looked_at_when_something_changed_and_now_and_then() -> None:
+    kind, changes = Looked("pull"), ["a", "a", "b", "b", "b", "b"]
+    dispatcher = Dispatcher({"pull": kind}, Engine(), lambda now: changes.pop(0))
+    for at in (0, 1, 2, 3, 8, 7):
+        dispatcher.dispatch(NOW + at * SECOND)
+    assert [how for _, how in kind.ended] == ["all", "due", "all", "due", "all", "all"]
+
+
+def test_a_kind_that_could_not_tell_is_asked_for_all_of_it_again() -> None:
+    kind = Looked("pull")
+    dispatcher = Dispatcher({"broken": Broken("broken"), "pull": kind}, Engine())
+    for _ in range(2):
+        dispatcher.dispatch(NOW)
+    assert [how for _, how in kind.ended] == ["all", "all"]
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["guarded", "control"])
+def test_a_new_shop_begins_with_the_next_turn(any_host: Flask, platform: Platform, told: bool) -> None:
+    engine, now = Engine(), datetime.now(UTC)
+    changes = installations.changed_lately if told else lambda at: None
+    dispatcher = Dispatcher(kinds_of(any_host), engine, changes)
+    dispatcher.dispatch(now)
+    install(platform, "shop")
+    dispatcher.dispatch(now + SECOND)
+    assert {id.split(":")[0] for id in engine.enqueued} == ({"pull", "push"} if told else set())
+    install(platform, "shop", state=State.UNINSTALLED)
+    for _ in range(2):  # the first writes down what is gone
+        dispatcher.dispatch(now + SECOND)
+    assert any(id.startswith("forget:") for id in engine.enqueued) == told
+
+
+@pytest.mark.parametrize("thorough", [False, True], ids=["guarded", "control"])
+def test_an_idle_turn_walks_through_no_shops(any_host: Flask, platform: Platform, thorough: bool) -> None:
+    install(platform, "one", "two")
+    kinds, now, said = kinds_of(any_host).values(), datetime.now(UTC), list[str]()
+    assert sum(len(kind.wanted(now)) for kind in kinds) == 4
+    with writing() as session:
+        session.execute(update(SyncRow).values(next_at=now + timedelta(hours=1)))
+
+    def hear(connection: Connection, cursor: object, statement: str, *rest: object) -> None:
+        said.append(statement)
+
+    for engine in db.engines.values():
+        event.listen(engine, "before_cursor_execute", hear)
+    assert [run for kind in kinds for run in kind.wanted(now, thorough)] == []
+    assert any("FROM installation" in one for one in said) == thorough
+    assert len(said) > 3, "an ear that hears nothing finds nothing"
 
 
 def test_who_lives(host: Flask) -> None:

@@ -43,7 +43,7 @@ class Counting:
         self.hold = threading.Event()
         self.hold.set()
 
-    def wanted(self, now: datetime) -> Sequence[Run]:
+    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
         return ()
 
     def step(self, run: Run, now: datetime) -> bool:

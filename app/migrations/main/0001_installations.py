@@ -108,6 +108,7 @@ def upgrade() -> None:
     with op.batch_alter_table("installation", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_installation_probe_at"), ["probe_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_installation_state"), ["state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_installation_updated_at"), ["updated_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_installation_workspace_id"), ["workspace_id"], unique=False)
 
     op.create_table(
