@@ -26,6 +26,7 @@ LONGEST_WISH = timedelta(days=1)
 OWN_PAUSE = timedelta(seconds=2)
 LONGEST_REASON = 300
 BUSY = "our own database is busy"
+FAILED = "our own database failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,13 @@ def short_reason(error: Exception) -> str:
         return BUSY
     if isinstance(error, OperationalError):
         cause = getattr(error.orig, "sqlite_errorname", "") or type(error.orig).__name__
-        return f"our own database failed: {cause}"[:LONGEST_REASON]
+        return f"{FAILED}: {cause}"[:LONGEST_REASON]
     return (error.reason if isinstance(error, Refused) else type(error).__name__)[:LONGEST_REASON]
+
+
+def most_of(reason: str) -> int:
+    """How often in a row a run may break for this reason, a word of `short_reason`, before it is stopped."""
+    return MOST_FAILURES if reason.startswith(FAILED) else MOST_CRASHES
 
 
 def own_pause() -> timedelta:

@@ -68,7 +68,7 @@ class Forgetting:
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
         """However often it broke: people who are to be forgotten are, once whatever stood in the way is gone."""
-        turns.over(run, reason, now, most=None)
+        turns.over(run, reason, now, stops=False)
 
     def lost(self, run: Run, now: datetime) -> None:
         """Nothing here can kill a worker but the machine's own end."""

@@ -21,7 +21,7 @@ from app.core.services import services
 from app.jobs import logins
 from app.jobs.kinds import Run
 from app.jobs.outgoing import Metered
-from app.jobs.trials import BUSY, MOST_CRASHES, MOST_DEATHS, Trials, judge, own_pause, pause
+from app.jobs.trials import BUSY, MOST_DEATHS, Trials, judge, most_of, own_pause, pause
 from app.people.lists import among
 from app.people.sync_state import STOPPED, WAITING, SyncRow, again
 from app.sdk import Installation, State
@@ -253,11 +253,11 @@ def look_soon(installation_id: str, now: datetime) -> None:
         session.execute(soon.execution_options(synchronize_session=False))
 
 
-def over(run: Run, reason: str, now: datetime, most: int | None = MOST_CRASHES) -> None:
+def over(run: Run, reason: str, now: datetime, *, stops: bool = True) -> None:
     """The run ended: whatever is due from now on is another run.
 
     ``reason`` says what broke it, and counts as a crash unless our own database was busy. The next run comes after a
-    pause; the crash that makes ``most`` in a row stops it.
+    pause; after too many crashes in a row none does, if it ever ``stops``.
     """
     with writing() as session:
         row = session.get(SyncRow, (run.subject, run.kind))
@@ -267,7 +267,7 @@ def over(run: Run, reason: str, now: datetime, most: int | None = MOST_CRASHES) 
         if reason == BUSY:
             row.reason, row.next_at = BUSY, now + own_pause()
         elif reason:
-            count_crash(row, reason, now, most)
+            count_crash(row, reason, now, most_of(reason) if stops else None)
 
 
 def lost(run: Run, now: datetime) -> None:

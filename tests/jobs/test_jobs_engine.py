@@ -16,6 +16,7 @@ import pytest
 from dbos import DBOS
 from flask import Flask
 from sqlalchemy import Connection, create_engine, event, inspect
+from sqlalchemy.exc import OperationalError
 
 from app.core.database import db
 from app.jobs import engine as engine_module
@@ -23,6 +24,7 @@ from app.jobs import kinds
 from app.jobs.engine import MOST_STEPS, Engine
 from app.jobs.kinds import Run
 from app.jobs.storage import SCHEMA, jobs_engine, jobs_url
+from app.jobs.trials import BUSY
 from app.sdk.manifest import Limits
 from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform
@@ -32,7 +34,7 @@ LIMITS = {"fakeshop": Limits(1000, 1.0, 2)}
 
 
 class Counting:
-    """A kind that counts; ``poison`` subjects raise, ``unstored`` ones at their end, ``endless`` ones have more."""
+    """A kind that counts; ``poison`` and ``busy`` raise, ``unstored`` does at its end, ``endless`` has always more."""
 
     name = "count"
 
@@ -51,6 +53,8 @@ class Counting:
         self.hold.wait(20)
         if run.subject == "poison":
             raise RuntimeError("it breaks")
+        if run.subject == "busy":
+            raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError("others are writing"))
         return run.subject == "endless"
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
@@ -136,6 +140,12 @@ def test_poison_fails_alone_and_its_cause_is_told(
     assert engine.endings([bad]) == {bad.id: "" if told else "error"}
     assert kind.reasons.get(bad.ticket) == ("RuntimeError" if told else None)
     assert kind.steps.count(bad.ticket) == 1
+
+
+def test_a_busy_database_is_told(engine: Engine, kind: Counting) -> None:
+    engine.enqueue(run("full", "busy"))
+    wait_for(lambda: "full" in kind.ended)
+    assert kind.reasons["full"] == BUSY
 
 
 @pytest.mark.parametrize(("caught", "ending"), [(Exception, ""), (KeyError, "error")], ids=["guarded", "control"])

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from app.core import database
 from app.core.database import MIRROR, db
+from app.jobs import trials
 from app.jobs.kinds import Kind
-from app.jobs.trials import BUSY, MOST_CRASHES, short_reason
+from app.jobs.trials import BUSY, FAILED, MOST_CRASHES, short_reason
 from app.people import forgetting, mirror, turns
 from app.people.forgetting import Forgetting
 from app.people.sync import Pulling
@@ -110,6 +112,19 @@ def test_crashes_come_further_and_further_apart_and_keep_their_cause(
         at = held().next_at or at
     PULL.over(PULL.wanted(at)[0], "KeyError", at)
     assert progress("shop").text == "stopped because it failed 5 times, last with KeyError"
+
+
+@pytest.mark.parametrize("word", [FAILED, "another word"], ids=["guarded", "control"])
+def test_a_full_disk_on_which_no_failure_is_stored_is_no_crash(
+    shops: Flask, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    reason = short_reason(OperationalError("UPDATE", None, sqlite3.OperationalError("database or disk is full")))
+    monkeypatch.setattr(trials, "FAILED", word)
+    PULL.wanted(now())
+    for _ in range(MOST_CRASHES):
+        at = held().next_at or now()
+        PULL.over(PULL.wanted(at)[0], reason, at)
+    assert (held().state, held().failures) == ("waiting" if word == FAILED else "stopped", MOST_CRASHES)
 
 
 @pytest.mark.parametrize("stopping", [False, True], ids=["guarded", "control"])
