@@ -17,6 +17,7 @@ from app.core.database import reading, writing
 from app.core.models import EventRow
 from app.core.seal import SealBroken, digest
 from app.core.services import services
+from app.jobs.trials import BUSY
 from app.people.sync_state import PULL, REREAD, STOPPED, SyncRow
 from app.sdk import Event
 from app.sdk.values import HINT
@@ -52,7 +53,7 @@ def wake(now: datetime) -> None:
 
 def can_hurry(row: SyncRow) -> bool:
     """Whether it waits only for its regular turn: one that failed, or met a busy database, waits for its pause."""
-    return row.state != STOPPED and row.failures == 0 and not row.reason
+    return row.state != STOPPED and row.failures == 0 and row.reason != BUSY
 
 
 def hurry(id: str, kind: str, now: datetime) -> None:

@@ -21,6 +21,7 @@ from app.core.models import CredentialRow
 from app.core.seal import new_id
 from app.jobs import spread
 from app.jobs.kinds import Run
+from app.jobs.trials import BUSY
 from app.people import handover, keeping, turns
 from app.people.directory import shown_sources
 from app.people.handover import Plan
@@ -102,7 +103,7 @@ def mark_ids(session: Session, taker: str, ids: Iterable[int]) -> None:
 def hasten(now: datetime) -> None:
     """Whoever has people marked has its turn now; not where it waits because the last push was not stored or failed."""
     marked = select(PushedRow.person_id).where(PushedRow.installation_id == SyncRow.installation_id, PushedRow.mark > 0)
-    well = (SyncRow.failures == 0, SyncRow.reason == "", SyncRow.state != STOPPED)
+    well = (SyncRow.failures == 0, SyncRow.reason != BUSY, SyncRow.state != STOPPED)
     late = (SyncRow.kind == PUSH, SyncRow.next_at > now, *well)
     with reading() as session:
         ids = list(session.scalars(select(SyncRow.installation_id).where(*late, marked.exists())))

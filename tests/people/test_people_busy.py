@@ -13,12 +13,13 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from app.core import database
-from app.core.database import MIRROR, db
+from app.core.database import MIRROR, db, writing
 from app.jobs import trials
 from app.jobs.kinds import Kind
 from app.jobs.trials import BUSY, FAILED, MOST_CRASHES, short_reason
-from app.people import forgetting, mirror, turns
+from app.people import forgetting, hints, mirror, pushing, turns
 from app.people.forgetting import Forgetting
+from app.people.pushing import Pushing
 from app.people.sync import Pulling
 from app.people.sync_state import SyncRow, progress
 from app.sdk import State
@@ -90,6 +91,21 @@ def test_a_busy_database_that_counted_as_a_crash_would_be_noticed(
         busy_run(PULL, at)
         at = held().next_at or at
     assert held().state == "stopped"
+
+
+@pytest.mark.parametrize("word", [BUSY, "another word"], ids=["guarded", "control"])
+def test_what_waits_to_be_pushed_or_read_does_not_shorten_the_pause(
+    shops: Flask, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    for module in (pushing, hints):
+        monkeypatch.setattr(module, "BUSY", word)
+    at, push = now(), Pushing()
+    push.wanted(at)
+    push.over(push.wanted(at)[0], BUSY, at)
+    with writing() as session:
+        pushing.mark_ids(session, "shop", [1])
+    assert (push.wanted(at) == []) == (word == BUSY)
+    assert hints.can_hurry(held("push")) == (word != BUSY)
 
 
 @pytest.mark.parametrize("spaced", [True, False], ids=["guarded", "control"])
