@@ -140,6 +140,7 @@ def decide(asked: InstallationRow, health: Health, now: datetime) -> None:
         if row is None or in_question(row) != in_question(asked):
             return
         log.info("probe.answered", connector=row.connector, installation=id, state=row.state, kind=health)
+        doubted = live.is_in_doubt(row)
         row.probed_at, row.health = now, health
         if row.state == State.UNINSTALLING:
             since = now - (row.uninstall_at or now)
@@ -148,7 +149,7 @@ def decide(asked: InstallationRow, health: Health, now: datetime) -> None:
             elif health == Health.ALIVE and (row.doubtful or since >= ALIVE_AFTER):
                 lifecycle.restore(row, now)
         elif not slots.is_waiting(session, id):
-            live.decide(session, row, health, now)
+            live.decide(session, row, health, doubted, now)
         elif health == Health.ALIVE:
             slots.take_over(session, services().ring, row, now)
             lifecycle.revoke_sessions(session, id)

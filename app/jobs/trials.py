@@ -49,9 +49,10 @@ class Verdict:
 def judge(trials: Trials, error: Exception, *, refused: bool, wish: datetime | None, now: datetime) -> Verdict:
     """What follows from ``error``.
 
-    `Stopped` ends it at once, and so does a second 401 in a row (``refused``: the platform answered 401); a crash ends
-    it the fifth time, an upstream failure after about a day. `Later` and ``wish`` (the platform's Retry-After) make our
-    own pause longer, up to a day, and never shorter. A busy database of our own is nobody's failure; one that fails for
+    `Stopped` ends it at once. Where the platform refuses our login (``refused``), the second time in a row does, and
+    the first is tried again after a minute, if a look at the credentials does not come between. A crash ends it the
+    fifth time, an upstream failure after about a day. `Later` and ``wish`` (the platform's Retry-After) make our own
+    pause longer, up to a day, and never shorter. A busy database of our own is nobody's failure; one that fails for
     another reason, say a full disk, counts as if the platform had.
     """
     if is_busy(error):
@@ -59,9 +60,7 @@ def judge(trials: Trials, error: Exception, *, refused: bool, wish: datetime | N
     after = Trials(trials.failures + 1, trials.refusals + 1 if refused else 0)
     if is_final(after, error):
         return Verdict(after, final_reason(after, error), None)
-    at = now + pause(after.failures)
-    if refused:
-        at = max(at, now + AFTER_REFUSAL)
+    at = now + (AFTER_REFUSAL if refused else pause(after.failures))
     wish = (error.at if isinstance(error, Later) else None) or wish
     if wish is not None:
         at = max(at, min(wish, now + LONGEST_WISH))
@@ -70,7 +69,9 @@ def judge(trials: Trials, error: Exception, *, refused: bool, wish: datetime | N
 
 def is_final(after: Trials, error: Exception) -> bool:
     """Whether this was the last trial."""
-    if isinstance(error, Stopped) or after.refusals >= MOST_REFUSALS:
+    if after.refusals:
+        return after.refusals >= MOST_REFUSALS
+    if isinstance(error, Stopped):
         return True
     if isinstance(error, Later):
         return False
@@ -81,7 +82,7 @@ def final_reason(after: Trials, error: Exception) -> str:
     """Why it ended, for people to read."""
     if isinstance(error, Stopped):
         return f"{error.message} ({error.reason})"[:LONGEST_REASON]
-    if after.refusals >= MOST_REFUSALS:
+    if after.refusals:
         return f"{Stopped.message} (401 twice)"
     return f"it failed {after.failures} times, last with {short_reason(error)}"[:LONGEST_REASON]
 

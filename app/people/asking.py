@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy import select
+from sqlalchemy import not_, select
 from sqlalchemy.orm import Session
 
 from app.core.database import reading
 from app.core.models import InstallationRow
 from app.core.services import services
-from app.jobs import logins
+from app.jobs import live, logins
 from app.people import mirror, turns
 from app.people.directory import PeopleDirectory
 from app.people.sync_state import LIVE, PULL, STOPPED, SyncRow
@@ -63,7 +63,8 @@ def candidates(
 
 def askable(workspace_id: str, now: datetime) -> list[Turn]:
     """A turn for each installation whose first pass is not over, that can be asked, and of whom no login failed."""
-    mine = (InstallationRow.workspace_id == workspace_id, InstallationRow.state == State.ACTIVE)
+    active = (InstallationRow.state == State.ACTIVE, not_(live.in_doubt()))
+    mine = (InstallationRow.workspace_id == workspace_id, *active)
     with reading() as session:
         installed = list(session.scalars(select(InstallationRow).where(*mine)))
         ids = [row.id for row in installed]
@@ -91,7 +92,7 @@ def ask(app: Flask, turn: Turn, query: str) -> Sequence[Person]:
             return stored(turn, [person for person in people or () if isinstance(person, Person)][:MOST_TAKEN])
         except Exception as error:  # noqa: BLE001 - a search goes on whatever a platform or a connector does
             log.info("lookup.failed", installation=turn.installation.id, reason=type(error).__name__)
-            if turn.outbound.refused:
+            if turns.is_refusal(turn, error):
                 turns.failed(turn, error, datetime.now(UTC))
             return []
 

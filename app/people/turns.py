@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import case, not_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -18,13 +18,13 @@ from app.core.models import InstallationRow
 from app.core.registry import Connector
 from app.core.seal import new_id
 from app.core.services import services
-from app.jobs import logins
+from app.jobs import live, logins
 from app.jobs.kinds import Run
 from app.jobs.outgoing import Metered
 from app.jobs.trials import BUSY, MOST_DEATHS, Trials, judge, most_of, own_pause, pause
 from app.people.lists import among
 from app.people.sync_state import STOPPED, WAITING, SyncRow, again
-from app.sdk import Installation, State
+from app.sdk import Health, Installation, LoginRefused, State
 
 log = structlog.get_logger()
 
@@ -62,12 +62,18 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """An installation that wants this kind of work."""
+    """An installation that wants this kind of work. ``alive_at``: its credentials were last looked at, and work."""
 
     workspace: str
     connector: str
     changed_at: datetime
     connected_at: datetime | None
+    alive_at: datetime | None
+
+    def goes_on(self, since: datetime, refusals: int) -> bool:
+        """Whether what stopped ``since`` gets another chance: connected again, or refused by mistake."""
+        alive = self.alive_at is not None and self.alive_at > since
+        return self.changed_at > since or (refusals > 0 and alive)
 
 
 def due(kind: str, now: datetime, thorough: bool = True) -> list[Run]:
@@ -101,29 +107,33 @@ def compare(kind: str, now: datetime) -> None:
 
 
 def news_of(session: Session, kind: str, served: Mapping[str, Served]) -> dict[str, Served]:
-    """Installations that have no row, moved to another workspace, or were connected again after they stopped."""
+    """Installations that have no row, moved to another workspace, or may go on after they stopped."""
     row = SyncRow
     opened = select(row.installation_id, row.workspace_id).where(row.kind == kind)
-    ended = select(row.installation_id, row.since).where(row.kind == kind, row.state == STOPPED)
+    ended = select(row.installation_id, row.since, row.refusals).where(row.kind == kind, row.state == STOPPED)
     known = {id: workspace for id, workspace in session.execute(opened)}
-    stopped = {id: since for id, since in session.execute(ended)}
+    stopped = {id: (since, refusals) for id, since, refusals in session.execute(ended)}
     return {
         id: one
         for id, one in served.items()
-        if known.get(id) != one.workspace or (id in stopped and one.changed_at > stopped[id])
+        if known.get(id) != one.workspace or (id in stopped and one.goes_on(*stopped[id]))
     }
 
 
 def served_with(hook: str, ids: Collection[str] | None = None) -> dict[str, Served]:
-    """The active installations whose connector implements the hook; of ``ids`` alone, if they are told."""
+    """The active installations whose connector implements the hook; of ``ids`` alone, if they are told.
+
+    But for those whose credentials are in doubt.
+    """
     names = [one.name for one in services().registry if one.serving and one.implements(hook)]
     row = InstallationRow
-    columns = (row.id, row.workspace_id, row.connector, row.updated_at, row.connected_at)
-    active = (InstallationRow.state == State.ACTIVE, InstallationRow.connector.in_(names))
+    alive = case((row.health == Health.ALIVE, row.probed_at))
+    columns = (row.id, row.workspace_id, row.connector, row.updated_at, row.connected_at, alive)
+    active = (row.state == State.ACTIVE, row.connector.in_(names), not_(live.in_doubt()))
     with reading() as session:
-        few = () if ids is None else (among(session, InstallationRow.id, ids),)
+        few = () if ids is None else (among(session, row.id, ids),)
         rows = session.execute(select(*columns).where(*active, *few)).all() if names else []
-    return {id: Served(workspace or "", name, changed, connected) for id, workspace, name, changed, connected in rows}
+    return {id: Served(workspace or "", *told) for id, workspace, *told in rows}
 
 
 def wake(kind: str, news: Mapping[str, Served], now: datetime) -> None:
@@ -136,7 +146,7 @@ def wake(kind: str, news: Mapping[str, Served], now: datetime) -> None:
             row = session.get(SyncRow, (id, kind), populate_existing=True)
             if row is not None:
                 row.workspace_id = served.workspace
-                if row.state == STOPPED and served.changed_at > row.since:
+                if row.state == STOPPED and served.goes_on(row.since, row.refusals):
                     again(row, now)
 
 
@@ -159,6 +169,8 @@ def begin(run: Run, now: datetime) -> Turn | None:
     if row is None or row.ticket != run.ticket or row.state == STOPPED or run.connector in held:
         return None
     if installed is None or installed.state != State.ACTIVE or connector is None or not connector.serving:
+        return None
+    if live.is_in_doubt(installed):
         return None
     return to_turn(row, installed, connector, now)
 
@@ -225,7 +237,8 @@ def failed(turn: Turn, error: Exception, now: datetime) -> None:
     """Store a failure: when to try again, or that it stopped and why."""
     row, outbound = turn.row, turn.outbound
     log.warning("sync.failed", kind=row.kind, installation=row.installation_id, reason=type(error).__name__)
-    found = judge(Trials(row.failures, row.refusals), error, refused=outbound.refused, wish=outbound.wish, now=now)
+    refused = is_refusal(turn, error)
+    found = judge(Trials(row.failures, row.refusals), error, refused=refused, wish=outbound.wish, now=now)
     values: dict[str, Any] = {
         "failures": found.trials.failures,
         "refusals": found.trials.refusals,
@@ -241,16 +254,14 @@ def failed(turn: Turn, error: Exception, now: datetime) -> None:
             change(session, turn, **values)
     except Overtaken:
         log.info("sync.overtaken", kind=row.kind, installation=row.installation_id)
-    if found.next_at is None and outbound.refused:
-        look_soon(row.installation_id, now)
+    # Only what a look has not called alive meanwhile: two refusals in a row end it, without another login.
+    if refused and found.next_at is not None and turn.connector.implements("probe"):
+        live.doubt(row.installation_id, now)
 
 
-def look_soon(installation_id: str, now: datetime) -> None:
-    """The platform refused the credentials: whether they are dead is for a probe to say, and at once."""
-    mine = (InstallationRow.id == installation_id, InstallationRow.state == State.ACTIVE)
-    soon = update(InstallationRow).where(*mine).values(probe_at=now, probes=0)
-    with writing() as session:
-        session.execute(soon.execution_options(synchronize_session=False))
+def is_refusal(turn: Turn, error: Exception) -> bool:
+    """Whether the platform refused our login."""
+    return turn.outbound.refused or isinstance(error, LoginRefused)
 
 
 def over(run: Run, reason: str, now: datetime, *, stops: bool = True) -> None:

@@ -11,7 +11,8 @@
     ├── Conflict                genuine, but stands against what we hold    409
     ├── UpstreamFailed          the platform did not answer us well         502
     │   └── Later               it asks us to come again later              503
-    └── Stopped                 our credentials there are dead              403
+    └── Stopped                 we are not let in, or not to what we need   403
+        └── LoginRefused        it refuses our credentials, perhaps by now  403
 
 Every class carries ``kind`` (the word by which a connector's manifest picks status and body),
 ``status`` (the answer where the manifest says nothing) and ``message`` (English, shown to the
@@ -126,3 +127,10 @@ class Stopped(Refused):
     kind = "stopped"
     status = 403
     message = "The marketplace does not let the add-on in any more. Connect it again."
+
+
+class LoginRefused(Stopped):
+    """The platform refuses our credentials: one such answer may be an accident, the second in a row is believed.
+
+    What is answered 401 counts as such by itself. Raise it where the platform says so in another way.
+    """

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.sdk import Installation, Later, Outbound, Response, Stopped, UpstreamFailed, told_fields, told_id
+from app.sdk import (
+    Installation,
+    Later,
+    LoginRefused,
+    Outbound,
+    Response,
+    Stopped,
+    UpstreamFailed,
+    told_fields,
+    told_id,
+)
 
 from .api import with_token
 
@@ -70,7 +80,7 @@ class Store:
         """Raise what a status other than 2xx means."""
         status = reply.status
         if status == 401:
-            raise Stopped("token_gone", "The store does not accept the app any more. Install it again.")
+            raise LoginRefused("token_gone", "The store does not accept the app any more. Install it again.")
         if status == 403:
             raise Stopped("access_denied", "The store does not let the app read its customers and orders.")
         if status == 429 or status >= 500:

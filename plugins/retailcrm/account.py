@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from app.sdk import Installation, Later, Outbound, Response, Stopped, UpstreamFailed, retry_at
+from app.sdk import Installation, Later, LoginRefused, Outbound, Response, Stopped, UpstreamFailed, retry_at
 
 LIMIT = 100  # the largest page that every method gives (sheet, section 5: "an enum: 20, 50, 100")
 SECONDS = 30.0
@@ -98,10 +98,13 @@ def object_of(response: Response) -> Mapping[str, Any]:
 
 
 def refuse_locked_out(status: int, told: Mapping[str, Any], right: str) -> None:
-    """Raise `Stopped` where the key is dead or lacks a right (sheet, section 3: told apart by ``errorMsg``)."""
+    """Raise `LoginRefused` where the key is dead, `Stopped` where it lacks a right.
+
+    "Both official clients classify by the errorMsg text" (sheet, section 3): a wrong key may come with any status.
+    """
     text = told.get("errorMsg")
     text = text if isinstance(text, str) else ""
     if status == 401 or '"apiKey"' in text:
-        raise Stopped("wrong_key", "The account does not accept the key it gave.")
+        raise LoginRefused("wrong_key", "The account does not accept the key it gave.")
     if status == 403 or text.startswith("Access denied"):
         raise Stopped("access_denied", "The add-on needs these rights: %(rights)s.", rights=right)

@@ -14,6 +14,7 @@ from app.sdk import (
     Health,
     Installation,
     Later,
+    LoginRefused,
     Outbound,
     Response,
     Settings,
@@ -68,7 +69,7 @@ def fetch_token(outbound: Outbound, settings: Settings, oauth_token: str) -> str
     """A new API access token, kept for the calls to come. Raises `Stopped`, `Later` and `UpstreamFailed`."""
     response = ask_for_token(outbound, settings, oauth_token)
     if response.status == 401:
-        raise Stopped("access_gone", "The e-shop does not accept the add-on any more. Install it again.")
+        raise LoginRefused("access_gone", "The e-shop does not accept the add-on any more. Install it again.")
     if response.status in (423, 429) or response.status >= 500 or too_many(response):
         raise Later("no_token_now")
     token = told_token(told_fields(response.json())) if response.ok else ""

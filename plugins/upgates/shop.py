@@ -8,7 +8,17 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from app.sdk import Installation, Later, Malformed, Outbound, Response, Stopped, UpstreamFailed, retry_at
+from app.sdk import (
+    Installation,
+    Later,
+    LoginRefused,
+    Malformed,
+    Outbound,
+    Response,
+    Stopped,
+    UpstreamFailed,
+    retry_at,
+)
 
 from .api import address_of
 
@@ -74,7 +84,7 @@ class Shop:
         if status == 301:
             raise Moved(self.new_address(response))
         if status == 401:
-            raise Stopped(
+            raise LoginRefused(
                 "access_gone", "The shop does not accept the add-on's API access any more. Activate it again."
             )
         if status == 403:

@@ -7,7 +7,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from app.sdk import Changes, Installation, Later, Order, Outbound, Person, Response, Settings, Stopped, UpstreamFailed
+from app.sdk import (
+    Changes,
+    Installation,
+    Later,
+    LoginRefused,
+    Order,
+    Outbound,
+    Person,
+    Response,
+    Settings,
+    Stopped,
+    UpstreamFailed,
+)
 
 from .api import call, code_of
 from .schemas import digest, id_of
@@ -167,11 +179,13 @@ def rejected(response: Response) -> set[int]:
 def check_taken(response: Response) -> None:
     """Success is 2xx with no error in it; "200 with an empty body" is the rule, so no JSON is required (2).
 
-    401 is "key missing or wrong", 403 "route closed for this key" (5.5): both stop. 408, 429 and 5xx will pass.
-    What is a duplicate to Wazzup is there already. Raises `Stopped`, `Later` and `UpstreamFailed`.
+    401 is "key missing or wrong", 403 "route closed for this key" (5.5). 408, 429 and 5xx will pass. What is a
+    duplicate to Wazzup is there already. Raises `LoginRefused`, `Stopped`, `Later` and `UpstreamFailed`.
     """
-    if response.status in {401, 403}:
-        raise Stopped("key_refused" if response.status == 401 else "not_allowed")
+    if response.status == 401:
+        raise LoginRefused("key_refused")
+    if response.status == 403:
+        raise Stopped("not_allowed")
     if response.status in {408, 429} or response.status >= 500:
         raise Later("rate_limited" if response.status == 429 else "out_of_order")
     code = code_of(response).lower()

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from app.core.database import is_busy
 from app.jobs import trials
 from app.jobs.trials import LONGEST_PAUSE, MOST_CRASHES, MOST_FAILURES, Trials, Verdict, judge, pause
-from app.sdk import Later, Stopped, UpstreamFailed, retry_at
+from app.sdk import Later, LoginRefused, Stopped, UpstreamFailed, retry_at
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -44,6 +44,7 @@ def test_the_pauses_grow_up_to_an_hour_and_are_spread() -> None:
     [
         pytest.param(Trials(), Stopped("blocked"), False, id="stopped"),
         pytest.param(Trials(1, 1), UpstreamFailed("status_401"), True, id="second-401"),
+        pytest.param(Trials(1, 1), LoginRefused("key_refused"), True, id="second-refusal"),
         pytest.param(Trials(MOST_FAILURES - 1), UpstreamFailed("timeout"), False, id="a-day-of-outage"),
         pytest.param(Trials(MOST_CRASHES - 1), KeyError("x"), False, id="poison"),
         pytest.param(Trials(MOST_FAILURES - 1), FULL, False, id="a-day-of-a-full-disk"),
@@ -59,6 +60,8 @@ def test_the_end_keeps_its_cause(trials: Trials, error: Exception, refused: bool
     ("trials", "error", "refused"),
     [
         pytest.param(Trials(), UpstreamFailed("status_401"), True, id="first-401"),
+        pytest.param(Trials(), LoginRefused("key_refused"), True, id="first-refusal"),
+        pytest.param(Trials(), Stopped("of-somebody-elses-connector"), True, id="first-401-called-stopped"),
         pytest.param(Trials(1, 1), UpstreamFailed("timeout"), False, id="a-timeout-after-a-401"),
         pytest.param(Trials(MOST_FAILURES - 2), UpstreamFailed("timeout"), False, id="nearly-a-day"),
         pytest.param(Trials(MOST_CRASHES - 2), KeyError("x"), False, id="a-crash-that-may-pass"),

@@ -27,7 +27,7 @@ from app.people.directory import PeopleDirectory
 from app.people.forgetting import Forgetting
 from app.people.sync import POLL, Pulling, joined
 from app.people.sync_state import SyncRow, progress, want
-from app.sdk import Batch, Person, State, UpstreamFailed
+from app.sdk import Batch, LoginRefused, Person, State, Stopped, UpstreamFailed
 from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform, serving_platform
 from tests.jobs.host import host_in, install, row_of, state_of, wait_for
@@ -301,6 +301,21 @@ def test_two_401_are_the_last(shops: Flask, platform: Platform) -> None:
     assert want("shop")
     assert held().state == "waiting"
     assert len(KIND.wanted(now())) == 1
+
+
+@pytest.mark.parametrize(("raised", "state"), [(LoginRefused, "waiting"), (Stopped, "stopped")], ids=["refused", "no"])
+@SQLITE
+def test_a_refusal_without_a_401_counts_as_one(
+    shops: Flask, monkeypatch: pytest.MonkeyPatch, raised: type[Stopped], state: str
+) -> None:
+    """RetailCRM says "Wrong apiKey value" with another status; what is no matter of the login ends it at once."""
+
+    def refused(turn: turns.Turn, cursor: str, at: datetime) -> Batch:
+        raise raised("wrong_key")
+
+    monkeypatch.setattr(sync, "pull", refused)
+    pulled()
+    assert (held().state, held().refusals) == (state, int(raised is LoginRefused))
 
 
 @SQLITE

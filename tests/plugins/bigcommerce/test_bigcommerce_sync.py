@@ -11,7 +11,20 @@ from typing import Any
 import pytest
 
 from app.core.outbound import Outgate
-from app.sdk import Batch, Event, Health, Installation, Later, Malformed, Order, Person, State, Stopped, UpstreamFailed
+from app.sdk import (
+    Batch,
+    Event,
+    Health,
+    Installation,
+    Later,
+    LoginRefused,
+    Malformed,
+    Order,
+    Person,
+    State,
+    Stopped,
+    UpstreamFailed,
+)
 from app.sdk.simulation import Call, Reply, serving
 from plugins import bigcommerce
 from plugins.bigcommerce.cursor import Cursor, read_cursor, write_cursor
@@ -245,7 +258,9 @@ def test_a_reset_that_is_none_leaves_the_time_to_the_host(host: Host, told: str)
     assert refused.value.at is None
 
 
-@pytest.mark.parametrize(("status", "raised"), [(401, Stopped), (403, Stopped), (503, Later), (404, UpstreamFailed)])
+@pytest.mark.parametrize(
+    ("status", "raised"), [(401, LoginRefused), (403, Stopped), (503, Later), (404, UpstreamFailed)]
+)
 def test_a_refusal_means_what_its_status_says(host: Host, status: int, raised: type[Exception]) -> None:
     host.store.behaviour["*"] = status
     with pytest.raises(raised):

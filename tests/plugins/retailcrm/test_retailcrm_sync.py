@@ -23,6 +23,7 @@ from app.sdk import (
     Health,
     Installation,
     Later,
+    LoginRefused,
     Order,
     Person,
     Response,
@@ -539,9 +540,9 @@ def refusing(status: int, text: str) -> Reply:
 
 HTTP_DATE = "Sun, 01 Mar 2026 12:05:00 GMT"
 REFUSALS = [
-    pytest.param(revoked, Stopped, "wrong_key", id="revoked"),
-    pytest.param(drifted(refusing(400, '"apiKey" is missing.')), Stopped, "wrong_key", id="key-missing"),
-    pytest.param(drifted(401), Stopped, "wrong_key", id="401"),
+    pytest.param(revoked, LoginRefused, "wrong_key", id="revoked"),
+    pytest.param(drifted(refusing(400, '"apiKey" is missing.')), LoginRefused, "wrong_key", id="key-missing"),
+    pytest.param(drifted(401), LoginRefused, "wrong_key", id="401"),
     pytest.param(drifted(403), Stopped, "access_denied", id="403"),
     pytest.param(drifted(refusing(400, "Access denied.")), Stopped, "access_denied", id="access-denied"),
     pytest.param(drifted(429), Later, "status_429", id="429"),

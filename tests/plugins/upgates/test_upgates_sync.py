@@ -17,7 +17,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.core.outbound import Outgate
-from app.sdk import Batch, Installation, Later, Order, Person, Response, State, Stopped, UpstreamFailed, told_amount
+from app.sdk import (
+    Batch,
+    Installation,
+    Later,
+    LoginRefused,
+    Order,
+    Person,
+    Response,
+    State,
+    Stopped,
+    UpstreamFailed,
+    told_amount,
+)
 from app.sdk.simulation import Call, Reply, serving
 from plugins import upgates
 from plugins.upgates import cursor as cursors
@@ -513,8 +525,8 @@ def hung(world: World) -> None:
 
 HTTP_DATE = "Sun, 01 Mar 2026 12:05:00 GMT"
 REFUSALS = [
-    pytest.param(revoked, Stopped, "access_gone", id="revoked"),
-    pytest.param(drifted(401), Stopped, "access_gone", id="401"),
+    pytest.param(revoked, LoginRefused, "access_gone", id="revoked"),
+    pytest.param(drifted(401), LoginRefused, "access_gone", id="401"),
     pytest.param(drifted(403), Stopped, "access_denied", id="403"),
     pytest.param(drifted(Reply(403, b"<html>", "text/html")), Stopped, "access_denied", id="403-page"),
     pytest.param(drifted(429), Later, "status_429", id="429"),

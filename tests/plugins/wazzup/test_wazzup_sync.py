@@ -26,6 +26,7 @@ from app.sdk import (
     Health,
     Installation,
     Later,
+    LoginRefused,
     Order,
     Outbound,
     Person,
@@ -521,7 +522,7 @@ GOOD = {
     "no error": Response(200, b'{"error":null}'),
 }
 BAD: dict[str, tuple[Response | Refused, type[Refused], str]] = {
-    "401": (Response(401), Stopped, "key_refused"),
+    "401": (Response(401), LoginRefused, "key_refused"),
     "403": (Response(403, b'{"error":"FORBIDDEN"}'), Stopped, "not_allowed"),
     "429": (Response(429, headers={"retry-after": "soon"}), Later, "rate_limited"),
     "408": (Response(408), Later, "out_of_order"),
@@ -596,7 +597,7 @@ def outcome(run: Callable[[], object]) -> type[Refused] | None:
 def test_no_answer_raises_anything_but_a_refusal(answers: list[Response]) -> None:
     platform = Platform(*answers)
     ended = outcome(lambda: push(SETTINGS, platform, person(1, "A"), person(2)))
-    assert ended in {None, Stopped, Later, UpstreamFailed}
+    assert ended in {None, LoginRefused, Stopped, Later, UpstreamFailed}
     assert len(platform.calls) <= 6
     bodies = [[item["id"] for item in body] for _, _, _, body in platform.calls]
     assert all(bodies)
@@ -616,7 +617,7 @@ def test_a_probe_survives_any_answer(answer: Response) -> None:
 @pytest.mark.parametrize(
     ("how", "expected"),
     [
-        pytest.param(401, Stopped, id="401"),
+        pytest.param(401, LoginRefused, id="401"),
         pytest.param(403, Stopped, id="403"),
         pytest.param(429, Later, id="429"),
         pytest.param(502, Later, id="502"),
