@@ -73,8 +73,8 @@ class Rereading:
 def one_step(turn: Turn, now: datetime) -> bool:
     """Read one batch again; true when another step follows."""
     if named := hints.waiting(turn.installation.id):
-        batch = asked(turn, named.people, named.orders)
-        if is_doubtful(turn, named.people, named.orders, batch):
+        batch = asked(turn, named.people, named.orders, now)
+        if is_doubtful(turn, named.people, named.orders, batch, now):
             batch = replace(batch, gone=(), gone_orders=())  # the walk will tell
         keep(turn, batch, walk_of(turn))
         hints.forget(turn.installation.id, named.digest)
@@ -119,10 +119,10 @@ def rest(turn: Turn, at: Walk, now: datetime, *, anew: bool = False, reason: str
 
 def reread(turn: Turn, people: Sequence[str], orders: Sequence[str], after: Walk, now: datetime) -> bool:
     """One step of the walk; true when another follows. Where all that we hold seems to be gone, it ends for the day."""
-    batch = asked(turn, people, orders)
+    batch = asked(turn, people, orders, now)
     if doubt.is_settled(after.doubt, now):
         after = replace(after, believed=after.believed or bool(batch.gone or batch.gone_orders))
-    elif is_doubtful(turn, people, orders, batch):
+    elif is_doubtful(turn, people, orders, batch, now):
         log.warning("reread.in_doubt", installation=turn.installation.id)
         rest(turn, Walk(doubt=after.doubt or now.isoformat()), now, reason=doubt.REASON)
         return False
@@ -130,9 +130,9 @@ def reread(turn: Turn, people: Sequence[str], orders: Sequence[str], after: Walk
     return True
 
 
-def is_doubtful(turn: Turn, people: Sequence[str], orders: Sequence[str], batch: Batch) -> bool:
+def is_doubtful(turn: Turn, people: Sequence[str], orders: Sequence[str], batch: Batch, now: datetime) -> bool:
     """See `doubt.arises`."""
-    return doubt.arises(scope(turn), people, orders, batch, lambda some, placed: asked(turn, some, placed))
+    return doubt.arises(scope(turn), people, orders, batch, lambda some, placed: asked(turn, some, placed, now))
 
 
 def keep(turn: Turn, batch: Batch, after: Walk) -> None:
@@ -148,11 +148,17 @@ def keep(turn: Turn, batch: Batch, after: Walk) -> None:
     mirror.apply(*scope(turn), batch, also)
 
 
-def asked(turn: Turn, people: Sequence[str], orders: Sequence[str]) -> Batch:
+def asked(turn: Turn, people: Sequence[str], orders: Sequence[str], now: datetime) -> Batch:
     """What the connector says of these records, if any; nothing that was not asked for may be called gone."""
     if not (people or orders):
         return Batch()
-    arguments = {"installation": turn.installation, "outbound": turn.outbound, "people": people, "orders": orders}
+    arguments = {
+        "installation": turn.installation,
+        "outbound": turn.outbound,
+        "people": people,
+        "orders": orders,
+        "now": now,
+    }
     batch = turn.connector.call("reread", settings=turn.connector.settings, **arguments)
     if not isinstance(batch, Batch):
         raise WrongResult(type(batch).__name__)

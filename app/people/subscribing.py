@@ -94,6 +94,7 @@ def subscribe(turn: Turn, now: datetime) -> None:
         settings=turn.connector.settings,
         outbound=turn.outbound,
         links=LinksOf(services().public_url, manifest.name, tokens),
+        now=now,
     )
     if not isinstance(facts, Mapping):
         raise WrongResult(type(facts).__name__)

@@ -131,21 +131,22 @@ def clock(at: datetime, now: datetime) -> str:
 
 
 def want(installation_id: str, now: datetime | None = None) -> bool:
-    """Ask for a synchronisation now; one that stopped goes on where it was. False for one that never had its turn.
+    """Ask for a synchronisation now; whatever stopped goes on where it was. False for one that never had its turn.
 
     Cheap, and safe to repeat: it changes only when the next run is due. What never had its turn waits for it anyway.
     """
     moment = now or datetime.now(UTC)
-    mine = (SyncRow.installation_id == installation_id, SyncRow.kind.in_((PULL, PUSH)))
     with writing() as session:
-        rows = session.query(SyncRow).filter(*mine).all()
-        for row in rows:
+        rows = session.query(SyncRow).filter(SyncRow.installation_id == installation_id).all()
+        synced = [row for row in rows if row.kind in (PULL, PUSH)]
+        for row in synced:
             row.next_at = moment
             if row.kind == PUSH:
                 row.cursor = ""  # everybody is looked at again
+        for row in rows:
             if row.state == STOPPED:
                 again(row, moment)
-    return bool(rows)
+    return bool(synced)
 
 
 def again(row: SyncRow, now: datetime) -> None:

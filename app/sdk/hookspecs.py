@@ -139,7 +139,12 @@ def pull(installation: Installation, settings: Settings, outbound: Outbound, cur
 
 @hookspec(firstresult=True)
 def reread(  # type: ignore[empty-body]
-    installation: Installation, settings: Settings, outbound: Outbound, people: Sequence[str], orders: Sequence[str]
+    installation: Installation,
+    settings: Settings,
+    outbound: Outbound,
+    people: Sequence[str],
+    orders: Sequence[str],
+    now: datetime,
 ) -> Batch:
     """Read these records again, at most 100: who is no more there stands in ``gone`` and ``gone_orders``.
 
@@ -150,7 +155,9 @@ def reread(  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def subscribe(installation: Installation, settings: Settings, outbound: Outbound, links: Links) -> Mapping[str, str]:  # type: ignore[empty-body]
+def subscribe(  # type: ignore[empty-body]
+    installation: Installation, settings: Settings, outbound: Outbound, links: Links, now: datetime
+) -> Mapping[str, str]:
     """Have the platform tell us of changes, at the address under the fresh link secrets in ``links``.
 
     Called by the worker after each activation and once a day, never inside an install. The link secrets are live

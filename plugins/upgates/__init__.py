@@ -98,14 +98,16 @@ def pull(installation: Installation, outbound: Outbound, cursor: str, now: datet
 
 
 @hookimpl
-def reread(installation: Installation, outbound: Outbound, people: Sequence[str], orders: Sequence[str]) -> Batch:
-    return sync.reread(installation, outbound, people, orders)
+def reread(
+    installation: Installation, outbound: Outbound, people: Sequence[str], orders: Sequence[str], now: datetime
+) -> Batch:
+    return sync.reread(installation, outbound, people, orders, now)
 
 
 @hookimpl
-def subscribe(installation: Installation, outbound: Outbound, links: Links) -> Mapping[str, str]:
+def subscribe(installation: Installation, outbound: Outbound, links: Links, now: datetime) -> Mapping[str, str]:
     """At every activation, since a deactivation deletes what "belongs to the API user" (section 3)."""
-    return webhooks.subscribe(shop.Shop(installation, outbound), links)
+    return webhooks.subscribe(shop.Shop(installation, outbound, now), links)
 
 
 @hookimpl

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 from app.sdk import (
@@ -24,6 +24,7 @@ from .api import address_of
 
 SIZE = 100  # "100 items a page, page size cannot be set" (4.5)
 SECONDS = 30.0
+LOCKED_OUT = timedelta(hours=1)  # "5 failed logins per hour per IP address (sliding window), then 403" (4.2)
 
 
 class Moved(UpstreamFailed):
@@ -70,16 +71,33 @@ class Shop:
 
         Without credentials nothing is asked: a failed login counts towards the lock-out (4.2).
         """
+        response = self.send(method, path, json)
+        if response.status == 403:
+            self.refuse_entry()
+        self.refuse(response)
+        return response
+
+    def send(self, method: str, path: str, json: object = None) -> Response:
+        """One call, whatever comes of it. Raises `Stopped` without credentials."""
         user, key = self.installation.secret("api_user"), self.installation.secret("api_key")
         if not (self.installation.address and user and key):
             raise Stopped("no_access")
         url = f"{self.installation.address}/{path}"
-        response = self.outbound.request(method, url, auth=(user, key), json=json, timeout=SECONDS)
-        self.refuse(response)
-        return response
+        return self.outbound.request(method, url, auth=(user, key), json=json, timeout=SECONDS)
+
+    def refuse_entry(self) -> NoReturn:
+        """Raise what a 403 means: "API user inactive, or too many failed logins, or no right to endpoint" (4.2).
+
+        "On `/status` it cannot mean a missing right": that is asked once. The first two pass, the last does not.
+        """
+        told = self.send("GET", "status")
+        if told.status == 403:
+            raise Later("locked_out", self.now + LOCKED_OUT if self.now else None)
+        self.refuse(told)
+        raise Stopped("access_denied", "The shop does not let the add-on read its customers and orders.")
 
     def refuse(self, response: Response) -> None:
-        """Raise what a status other than 200 means (4.2)."""
+        """Raise what a status other than 200 and 403 means (4.2)."""
         status = response.status
         if status == 301:
             raise Moved(self.new_address(response))
@@ -87,8 +105,6 @@ class Shop:
             raise LoginRefused(
                 "access_gone", "The shop does not accept the add-on's API access any more. Activate it again."
             )
-        if status == 403:
-            raise Stopped("access_denied", "The shop does not let the add-on read its customers and orders.")
         if status == 429 or status >= 500:
             raise Later(f"status_{status}", retry_at(response.headers.get("retry-after", ""), self.now))
         if status != 200:

@@ -100,9 +100,11 @@ def people_of(items: Sequence[object]) -> list[Person]:
     return [person for person in map(records.to_person, items) if person]
 
 
-def reread(installation: Installation, outbound: Outbound, people: Sequence[str], orders: Sequence[str]) -> Batch:
+def reread(
+    installation: Installation, outbound: Outbound, people: Sequence[str], orders: Sequence[str], now: datetime
+) -> Batch:
     """Customers and orders by name: those that the shop does not list are gone. Raises as `pull` does."""
-    shop = Shop(installation, outbound)
+    shop = Shop(installation, outbound, now)
     customers = by_name(
         shop, "customers", "ids", people, lambda item: str(told_id(told_fields(item).get("customer_id")))
     )

@@ -194,7 +194,7 @@ def test_a_connector_cannot_delete_what_was_not_asked_for(shop: Shop, monkeypatc
             return Batch(gone=[*arguments["people"], "1007"])
 
     asked = rereading.asked
-    monkeypatch.setattr(rereading, "asked", lambda turn, people, orders: asked(replaced(turn, Lying()), people, orders))
+    monkeypatch.setattr(rereading, "asked", lambda turn, *rest: asked(replaced(turn, Lying()), *rest))
     shop.box.remove(1005)
     shop.work("reread")
     assert (shop.people(), shop.row("reread").reason) == (20, "WrongResult")

@@ -13,9 +13,10 @@ from app.core import lifecycle
 from app.core.database import reading, writing
 from app.core.models import InstallationRow
 from app.jobs import credentials, live, logins, trials
-from app.people import turns
+from app.people import sync_state, turns
 from app.people.sync_state import SyncRow
 from app.sdk import State, Stopped
+from plugins.upgates import shop as reading_shop
 from tests.truth.conftest import SQLITE, Shop
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -52,6 +53,21 @@ def never_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
 def only_connected_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """What stopped goes on only when the customer connects again."""
     monkeypatch.setattr(turns.Served, "goes_on", lambda self, since, refusals: self.changed_at > since)
+
+
+def any_403_is_a_missing_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks what it means."""
+
+    def refuse_entry(self: reading_shop.Shop) -> None:
+        raise Stopped("access_denied")
+
+    monkeypatch.setattr(reading_shop.Shop, "refuse_entry", refuse_entry)
+
+
+def wants_people_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The retry button thinks of nothing else."""
+    again = sync_state.again
+    monkeypatch.setattr(sync_state, "again", lambda row, now: row.kind in ("pull", "push") and again(row, now))
 
 
 def both(rule: Patch, expected: object, seen: object) -> list[Any]:
@@ -218,3 +234,50 @@ def test_a_look_revives_nothing_that_stopped_for_another_reason(shop: Shop) -> N
     with reading() as session:
         assert session.get_one(InstallationRow, shop.id).health == "alive"
     assert shop.work("pull", at=at) == 0
+
+
+# 403
+
+
+@pytest.mark.parametrize(("build", "runs"), both(any_403_is_a_missing_right, 3, 0))
+@SQLITE
+def test_a_lock_out_is_sat_out(shop: Shop, monkeypatch: pytest.MonkeyPatch, build: Patch, runs: int) -> None:
+    """The platform shuts our address out for an hour: no shop is to blame, and everything goes on afterwards."""
+    build(monkeypatch)
+    at = tomorrow()
+    shop.box.calls.clear()
+    shop.box.behaviour["*"] = 403
+    assert shop.work(*KINDS, at=at) == 3
+    states = [(shop.row(kind).state, shop.row(kind).next_at) for kind in KINDS]
+    if runs:
+        assert states == [("live", at + timedelta(hours=1))] * 3
+        assert (len(shop.box.calls), shop.asked("status")) == (6, 3)
+    assert shop.work(*KINDS, at=at + 59 * MINUTE) == 0
+    shop.box.behaviour.clear()
+    assert shop.work(*KINDS, at=at + 60 * MINUTE) == runs
+
+
+@SQLITE
+def test_a_missing_right_stops_at_once(shop: Shop) -> None:
+    at = tomorrow()
+    shop.box.behaviour["customers"] = 403
+    shop.box.calls.clear()
+    shop.work("pull", at=at)
+    assert (shop.row("pull").state, shop.asked("status"), len(shop.box.calls)) == ("stopped", 1, 2)
+    assert "does not let the add-on read" in shop.row("pull").reason
+
+
+@pytest.mark.parametrize(("build", "runs"), both(wants_people_alone, 3, 1))
+@SQLITE
+def test_asked_for_by_a_person_everything_that_stopped_goes_on(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, build: Patch, runs: int
+) -> None:
+    build(monkeypatch)
+    at = tomorrow()
+    shop.box.behaviour.update({"*": 403, "status": None})
+    shop.work(*KINDS, at=at)
+    assert [shop.row(kind).state for kind in KINDS] == ["stopped"] * 3
+    shop.box.behaviour.clear()
+    assert shop.work(*KINDS, at=at + DAY) == 0
+    assert sync_state.want(shop.id, at + DAY)
+    assert shop.work(*KINDS, at=at + DAY) == runs

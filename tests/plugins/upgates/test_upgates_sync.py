@@ -507,9 +507,11 @@ def test_a_move_to_where_it_is_leads_nowhere(world: World) -> None:
 # Refusals
 
 
-def drifted(how: Any) -> Callable[[World], None]:
+def drifted(how: Any, **others: Any) -> Callable[[World], None]:
+    """Everything is answered like this, but for ``others``; those of None are genuine."""
+
     def bend(world: World) -> None:
-        world.shop.behaviour["*"] = how
+        world.shop.behaviour.update({"*": how} | others)
 
     return bend
 
@@ -527,8 +529,12 @@ HTTP_DATE = "Sun, 01 Mar 2026 12:05:00 GMT"
 REFUSALS = [
     pytest.param(revoked, LoginRefused, "access_gone", id="revoked"),
     pytest.param(drifted(401), LoginRefused, "access_gone", id="401"),
-    pytest.param(drifted(403), Stopped, "access_denied", id="403"),
-    pytest.param(drifted(Reply(403, b"<html>", "text/html")), Stopped, "access_denied", id="403-page"),
+    pytest.param(drifted(403, status=None), Stopped, "access_denied", id="403"),
+    pytest.param(drifted(Reply(403, b"<html>", "text/html"), status=None), Stopped, "access_denied", id="403-page"),
+    pytest.param(drifted(403), Later, "locked_out", id="locked-out"),
+    pytest.param(drifted(403, status=401), LoginRefused, "access_gone", id="403-then-401"),
+    pytest.param(drifted(403, status=503), Later, "status_503", id="403-then-503"),
+    pytest.param(drifted(403, status=404), UpstreamFailed, "status_404", id="403-then-404"),
     pytest.param(drifted(429), Later, "status_429", id="429"),
     pytest.param(drifted(500), Later, "status_500", id="500"),
     pytest.param(drifted(503), Later, "status_503", id="503"),
