@@ -16,6 +16,7 @@ from app.core.models import InstallationRow
 from app.core.registry import Connector
 from app.core.services import services
 from app.jobs import live, logins
+from app.jobs.entrance import Entrance, Held
 from app.jobs.outgoing import Metered
 from app.sdk import Health, State
 from app.sdk.manifest import Limits
@@ -72,8 +73,12 @@ def probe_one(id: str, now: datetime) -> None:
     if not may_fail(connector, row.state, now):
         return
     taken = take_turn(id, now)
-    if taken is not None:
+    if taken is None:
+        return
+    try:
         decide(taken, ask(connector, taken, now), now)
+    except Held as held:
+        give_turn_back(taken, held)
 
 
 def take_turn(id: str, now: datetime) -> InstallationRow | None:
@@ -92,21 +97,36 @@ def take_turn(id: str, now: datetime) -> InstallationRow | None:
         return row if taken.rowcount else None  # type: ignore[attr-defined]
 
 
-def may_fail(connector: Connector, state: str, now: datetime) -> bool:
-    """Whether the platform would stand another failed login of ours within this hour; else the turn waits.
+def give_turn_back(taken: InstallationRow, held: Held) -> None:
+    """Nobody was asked: the look is still due, and was none."""
+    mine = (InstallationRow.id == taken.id, InstallationRow.probe_at.is_not(None))
+    with writing() as session:
+        session.execute(
+            update(InstallationRow)
+            .where(*mine, InstallationRow.probes == taken.probes + 1)
+            .values(probe_at=held.at, probes=taken.probes)
+            .execution_options(synchronize_session=False)
+        )
 
-    One more is kept for new credentials, which are expected to live, than for those of a shop that has left.
-    """
-    failed = logins.spent(now).get(connector.name, 0)
-    return failed < logins.budget(connector.name) + (state != State.UNINSTALLING)
+
+def may_fail(connector: Connector, state: str, now: datetime) -> bool:
+    """Whether the platform would stand another failed login of ours within this hour; else the turn waits."""
+    return logins.spent(now).get(connector.name, 0) < most_of(connector, state)
+
+
+def most_of(connector: Connector, state: str) -> int:
+    """How many may fail: one more for credentials that are expected to live than for those of a shop that has left."""
+    return logins.budget(connector.name) + (state != State.UNINSTALLING)
 
 
 def ask(connector: Connector, row: InstallationRow, now: datetime) -> Health:
-    """The connector's word; anything but a clear one is unsure."""
+    """The connector's word; anything but a clear one is unsure. Raises `Held` where nobody could be asked."""
     with reading() as session:
         waiting = row.state != State.UNINSTALLING and slots.is_waiting(session, row.id)
     asked = to_installation(row, services().ring, now, ("next",) if waiting else SLOTS)
-    outbound = Metered(services().outgate.within(DEADLINE), row.id, limits_of(connector), DEADLINE)
+    entrance = Entrance(connector.name, row.id, now, DEADLINE, most=most_of(connector, row.state))
+    outbound = Metered(services().outgate.within(DEADLINE), entrance, limits_of(connector), DEADLINE)
+    found = None
     try:
         found = connector.call(
             "probe",
@@ -115,10 +135,10 @@ def ask(connector: Connector, row: InstallationRow, now: datetime) -> Health:
             outbound=outbound,
         )
     except Exception:
-        log.exception("probe.failed", connector=connector.name, installation=row.id)
-        return Health.UNSURE
-    finally:
-        logins.note(connector.name, outbound.failed_logins, now)
+        if outbound.held is None:
+            log.exception("probe.failed", connector=connector.name, installation=row.id)
+    if outbound.held is not None:  # a connector may take it for the platform's silence
+        raise outbound.held
     return found if isinstance(found, Health) else Health.UNSURE
 
 

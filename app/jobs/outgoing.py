@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from app.jobs import pace
+from app.jobs.entrance import Entrance, Held
 from app.jobs.trials import MOST_REFUSALS
 from app.sdk import Outbound, Response, Stopped, retry_at
 from app.sdk.manifest import Limits
@@ -15,20 +16,20 @@ OVER_A_LIMIT = (429, 503)
 
 
 class Metered:
-    """An `Outbound` that takes the installation's turn for every call.
+    """An `Outbound` that takes the installation's turn for every call, and comes in by its entrance.
 
-    ``refused``: the last answer was 401; ``failed_logins``: how many were. ``wish``: until when the platform asked us
-    to wait, if it did.
+    ``refused``: the last answer was 401. ``held``: no call was made, since no login may fail now. ``wish``: until when
+    the platform asked us to wait, if it did.
     """
 
-    def __init__(self, inner: Outbound, installation_id: str, limits: Limits, seconds: float) -> None:
+    def __init__(self, inner: Outbound, entrance: Entrance, limits: Limits, seconds: float) -> None:
         self._inner = inner
-        self._installation_id = installation_id
+        self._entrance = entrance
         self._limits = limits
         self._until = time.time() + seconds
         self._refusals = 0
         self.refused = False
-        self.failed_logins = 0
+        self.held: Held | None = None
         self.wish: datetime | None = None
 
     def request(
@@ -43,13 +44,21 @@ class Metered:
         auth: tuple[str, str] | None = None,
         timeout: float = 10.0,
     ) -> Response:
-        """See `Outbound.request`; raises `Stopped` instead of a third call after two that were answered 401."""
+        """See `Outbound.request`; raises `Held`, and `Stopped` instead of a third call after two answered 401."""
         if self._refusals >= MOST_REFUSALS:
             raise Stopped("refused")
-        with pace.slot(self._installation_id, self._limits, self._until):
-            response = self._inner.request(
-                method, url, headers=headers, params=params, form=form, json=json, auth=auth, timeout=timeout
-            )
+        try:
+            with (
+                pace.slot(self._entrance.installation_id, self._limits, self._until),
+                self._entrance.attempt(self._until) as answer,
+            ):
+                response = self._inner.request(
+                    method, url, headers=headers, params=params, form=form, json=json, auth=auth, timeout=timeout
+                )
+                answer.status = response.status
+        except Held as held:
+            self.held = held
+            raise
         self._note(response)
         return response
 
@@ -59,7 +68,6 @@ class Metered:
 
     def _note(self, response: Response) -> None:
         self.refused = response.status == 401
-        self.failed_logins += self.refused
         self._refusals = self._refusals + 1 if self.refused else 0
         if response.status in OVER_A_LIMIT:
             self.wish = retry_at(response.headers.get("retry-after", ""), datetime.now(UTC))

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import OperationalError
 
 from app.core.database import is_busy
+from app.jobs.entrance import Held
 from app.sdk import Later, Refused, Stopped, UpstreamFailed
 
 # An outage of the platform may last a day: 10 steps up to an hour, then every hour.
@@ -52,11 +53,13 @@ def judge(trials: Trials, error: Exception, *, refused: bool, wish: datetime | N
     `Stopped` ends it at once. Where the platform refuses our login (``refused``), the second time in a row does, and
     the first is tried again after a minute, if a look at the credentials does not come between. A crash ends it the
     fifth time, an upstream failure after about a day. `Later` and ``wish`` (the platform's Retry-After) make our own
-    pause longer, up to a day, and never shorter. A busy database of our own is nobody's failure; one that fails for
-    another reason, say a full disk, counts as if the platform had.
+    pause longer, up to a day, and never shorter. A busy database of our own, and a login that may not be made now, are
+    nobody's failure; a database that fails for another reason, say a full disk, counts as if the platform had.
     """
     if is_busy(error):
         return Verdict(trials, BUSY, now + own_pause())
+    if isinstance(error, Held):
+        return Verdict(trials, error.reason, error.at)
     after = Trials(trials.failures + 1, trials.refusals + 1 if refused else 0)
     if is_final(after, error):
         return Verdict(after, final_reason(after, error), None)

@@ -19,6 +19,7 @@ from app.core.registry import Connector
 from app.core.seal import new_id
 from app.core.services import services
 from app.jobs import live, logins
+from app.jobs.entrance import Entrance
 from app.jobs.kinds import Run
 from app.jobs.outgoing import Metered
 from app.jobs.trials import BUSY, MOST_DEATHS, Trials, judge, most_of, own_pause, pause
@@ -164,9 +165,8 @@ def begin(run: Run, now: datetime) -> Turn | None:
     with reading() as session:
         row = session.get(SyncRow, (run.subject, run.kind))
         installed = session.get(InstallationRow, run.subject)
-    held = logins.held(now)
     connector = services().registry.find(run.connector)
-    if row is None or row.ticket != run.ticket or row.state == STOPPED or run.connector in held:
+    if row is None or row.ticket != run.ticket or row.state == STOPPED:
         return None
     if installed is None or installed.state != State.ACTIVE or connector is None or not connector.serving:
         return None
@@ -203,7 +203,9 @@ def to_turn(
     limits = connector.manifest.limits if connector.manifest else None
     if limits is None:
         raise LookupError("a connector without a manifest does not serve")
-    outbound = Metered(host.outgate.within(seconds, apart=apart), installed.id, limits, seconds)
+    since = installed.connected_at or installed.created_at
+    entrance = Entrance(connector.name, installed.id, now, seconds, since=since)
+    outbound = Metered(host.outgate.within(seconds, apart=apart), entrance, limits, seconds)
     return Turn(row, to_installation(installed, host.ring, now), connector, outbound)
 
 
@@ -246,7 +248,6 @@ def failed(turn: Turn, error: Exception, now: datetime) -> None:
         "next_at": found.next_at,
         "ticket": new_id("t"),
     }
-    logins.note(row.connector, outbound.failed_logins, now)
     if found.next_at is None:
         values |= {"state": STOPPED, "since": now}
     try:

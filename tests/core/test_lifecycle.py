@@ -33,7 +33,7 @@ from app.core.models import (
 from app.core.outbound import Outgate
 from app.core.seal import SealBroken
 from app.jobs import credentials, housekeeping
-from app.jobs.logins import FailedLoginRow
+from app.jobs.logins import LoginRow
 from app.people import mirror
 from app.people.merging import merge as merge_workspaces
 from app.sdk import Conflict, Person, State
@@ -132,7 +132,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 def world(host: Host) -> Iterator[World]:
     """Nothing is installed yet."""
     with writing() as session:
-        for table in (*OF_TENANT, JournalRow, InstallationRow, WorkspaceRow, FailedLoginRow):
+        for table in (*OF_TENANT, JournalRow, InstallationRow, WorkspaceRow, LoginRow):
             session.execute(delete(table))
     with ExitStack() as stack:
         yield World(host, stack)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
 
-from app.jobs import pace
+from app.jobs import logins, pace
+from app.jobs.entrance import Entrance
 from app.jobs.outgoing import Metered
 from app.sdk import Response, Stopped, UpstreamFailed
 from app.sdk.manifest import Limits
@@ -126,9 +128,13 @@ class Answering:
         return False
 
 
+def entrance() -> Entrance:
+    return Entrance("fakeshop", "shop", datetime.now(UTC), 10.0)
+
+
 def test_the_third_call_after_two_401_is_never_made(host: Flask) -> None:
     inner = Answering(401, 401, 200)
-    outbound = Metered(inner, "shop", Limits(), 10.0)
+    outbound = Metered(inner, entrance(), Limits(), 10.0)
     for _ in range(2):
         outbound.request("GET", "https://shop.example/")
     with pytest.raises(Stopped):
@@ -137,15 +143,16 @@ def test_the_third_call_after_two_401_is_never_made(host: Flask) -> None:
 
 
 def test_a_previous_secret_that_still_works_is_no_refusal(host: Flask) -> None:
-    outbound = Metered(Answering(401, 200, 401), "shop", Limits(), 10.0)
+    outbound = Metered(Answering(401, 200, 401), entrance(), Limits(), 10.0)
     outbound.request("GET", "https://shop.example/")
     outbound.request("GET", "https://shop.example/")
     assert outbound.refused is False
     assert outbound.wish is None
+    assert logins.spent(datetime.now(UTC)) == {}
 
 
 def test_a_wish_is_noted(host: Flask) -> None:
-    outbound = Metered(Answering(429), "shop", Limits(), 10.0)
+    outbound = Metered(Answering(429), entrance(), Limits(), 10.0)
     outbound.request("GET", "https://shop.example/")
     assert outbound.wish is not None
 
@@ -154,5 +161,5 @@ def test_a_turn_that_does_not_come_in_time_is_a_failure(host: Flask) -> None:
     assert pace.take("shop", Limits(), time.time()) is not None
     inner = Answering(200)
     with pytest.raises(UpstreamFailed) as caught:
-        Metered(inner, "shop", Limits(), 0.1).request("GET", "https://shop.example/")
+        Metered(inner, entrance(), Limits(), 0.1).request("GET", "https://shop.example/")
     assert (caught.value.reason, inner.calls) == ("own_limit", 0)

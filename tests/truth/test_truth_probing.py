@@ -160,6 +160,23 @@ def test_failed_logins_of_pulls_and_looks_count_together(shop: Shop) -> None:
 
 
 @SQLITE
+def test_a_look_for_which_there_is_no_place_is_still_due(shop: Shop) -> None:
+    """Others' logins are under way, and any of them may fail: it comes again, and was no look."""
+    live.schedule(datetime.now(UTC))
+    at = shop.installed().probe_at
+    assert at is not None
+    places = [logins.take("upgates", f"other{number}", 4, at, at + timedelta(minutes=1)) for number in range(4)]
+    credentials.probe_due(at)
+    row = shop.installed()
+    assert row.probe_at is not None
+    assert at < row.probe_at < at + timedelta(seconds=5)
+    assert (row.probes, shop.asked("status")) == (0, 0)
+    logins.leave([place for place in places if place])
+    credentials.probe_due(row.probe_at)
+    assert (shop.installed().health, shop.asked("status")) == ("alive", 1)
+
+
+@SQLITE
 def test_a_budget_that_counts_no_failures_would_let_it_through(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control."""
     live.schedule(datetime.now(UTC))
@@ -167,6 +184,8 @@ def test_a_budget_that_counts_no_failures_would_let_it_through(shop: Shop, monke
     assert at is not None
     logins.note("upgates", 4, at - timedelta(minutes=1))
     monkeypatch.setattr(logins, "spent", lambda now: {})
+    monkeypatch.setattr(logins, "tally", lambda connector, now: logins.Tally())
+    monkeypatch.setattr(logins, "take", lambda *login: 0)
     credentials.probe_due(at)
     assert shop.asked("status") == 1
 

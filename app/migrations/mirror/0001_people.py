@@ -112,18 +112,9 @@ def upgrade() -> None:
     op.create_index("ix_pushed_installation_id_mark", "pushed", ["installation_id", "mark"])
     op.create_index("ix_pushed_installation_id_leader", "pushed", ["installation_id", "leader"])
     op.create_index("ix_pushed_person_id", "pushed", ["person_id"])
-    op.create_table(
-        "failed_login",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("connector", sa.String(length=32), nullable=False),
-        sa.Column("at", sa.DateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_failed_login")),
-    )
-    op.create_index("ix_failed_login_connector_at", "failed_login", ["connector", "at"])
 
 
 def downgrade() -> None:
-    op.drop_table("failed_login")
     op.drop_table("pushed")
     op.drop_table("sync")
     op.drop_table("term")
