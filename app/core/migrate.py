@@ -1,19 +1,21 @@
-"""Bring the databases up to date, or say that they are."""
+"""Bring the databases up to date, or say that they are.
+
+Alembic is imported where it is used: processes that live long do without its 11 MB.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from app.core.database import MIRROR, PACE, Base, MirrorBase, PaceBase, db
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 FOLDER = Path(__file__).resolve().parents[1] / "migrations"
 METADATA = {"main": Base.metadata, MIRROR: MirrorBase.metadata, PACE: PaceBase.metadata}
@@ -28,6 +30,8 @@ def version_table(name: str) -> str:
 
 def configured(name: str, connection: Connection) -> Config:
     """Alembic's configuration for one database."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     config.set_main_option("path_separator", "newline")
@@ -48,6 +52,8 @@ def connected(name: str) -> Iterator[Connection]:
 
 def migrate() -> None:
     """Run every missing migration of each database, each in one transaction."""
+    from alembic import command
+
     for name in METADATA:
         with connected(name) as connection:
             command.upgrade(configured(name, connection), "head")
@@ -55,6 +61,9 @@ def migrate() -> None:
 
 def pending() -> list[str]:
     """The databases that are not up to date."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     behind = []
     for name in METADATA:
         with connected(name) as connection:
@@ -67,6 +76,9 @@ def pending() -> list[str]:
 
 def differences(name: str) -> list[object]:
     """What the models of one database have that its tables have not, and the other way round."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
     with connected(name) as connection:
         tables = set(METADATA[name].tables)
         context = MigrationContext.configure(
