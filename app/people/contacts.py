@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
 
 from app.people import emails, phones
@@ -48,8 +49,9 @@ def keys(person: Contact) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Human(Generic[C]):
-    """The best of the people who are one, and with it the others, of one source each."""
+    """The best of the people who are one, and with it the others, of one source each; ``place`` among the humans."""
 
+    place: int
     best: C
     keys: set[str]
     people: list[C]
@@ -59,17 +61,24 @@ class Human(Generic[C]):
         return not self.keys.isdisjoint(its_keys) and all(one.source != person.source for one in self.people)
 
 
-def humans(people: Iterable[C]) -> Iterator[Human[C]]:
-    """The people, best first, as humans in the order of their best; who comes later may still join one."""
+def humans(people: Iterable[C]) -> list[Human[C]]:
+    """The people, best first, as humans in the order of their best: each joins the first whose best it shares a
+    contact with."""
+    found: list[Human[C]] = []
     by_key: dict[str, list[Human[C]]] = {}
     for person in people:
         its_keys = keys(person)
-        same = (human for key in its_keys for human in by_key.get(key, ()) if human.takes(person, its_keys))
-        human = next(same, None)
+        human = chosen(human for key in its_keys for human in by_key.get(key, ()) if human.takes(person, its_keys))
         if human is not None:
             human.people.append(person)
             continue
-        human = Human(person, its_keys, [person])
+        human = Human(len(found), person, its_keys, [person])
+        found.append(human)
         for key in its_keys:
             by_key.setdefault(key, []).append(human)
-        yield human
+    return found
+
+
+def chosen(same: Iterable[Human[C]]) -> Human[C] | None:
+    """Of several humans that a person could be the first: the order of keys is another in every process."""
+    return min(same, key=attrgetter("place"), default=None)

@@ -42,8 +42,7 @@ def humans_of(
         if not held.follow():
             break
     found: dict[int, tuple[int, ...]] = {}
-    # All of them first: who comes later may still join one.
-    for human in list(humans(held.joinable())):
+    for human in humans(held.joinable()):
         members = tuple(member.id for member in human.people)
         found |= dict.fromkeys(members, members)
     return found
