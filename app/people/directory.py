@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import starmap
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from app.core.database import reading
 from app.core.models import InstallationRow
 from app.people import joining, messages, orders, phones
-from app.people.contacts import Human, addresses, humans, keys, plain
-from app.people.lists import listed
+from app.people.contacts import addresses, plain
+from app.people.lists import among, listed
 from app.people.models import IMPORT, PersonRow
 from app.people.plan import DEEPER
 from app.people.search import found, holders, score
@@ -74,13 +74,14 @@ class PeopleDirectory:
         with reading() as session:
             read = found(session, self.workspace_id, words, most + spare)
             rows = self._rows(session, read.ids)
-            people = best_humans(rows, words)
+            humans_of = partial(self._humans, session)
+            people = best_humans(rows, words, humans_of)
             if len(people) < most and not read.ended:
                 hidden = len(rows) < len(read.ids)
                 depth, of = (BEHIND_HIDDEN, shown_sources(session, self.workspace_id)) if hidden else (DEEPER, ())
                 more = found(session, self.workspace_id, words, most + MANY_SPARE, depth, of)
-                people = best_humans(self._rows(session, {*read.ids, *more.ids}), words)
-            return [to_hit(human.best) for human in people[:most]]
+                people = best_humans(self._rows(session, {*read.ids, *more.ids}), words, humans_of)
+            return [to_hit(one) for one in people[:most]]
 
     def person(self, id: str) -> Person | None:
         """One person, newest order first, with what other sources know of the same human; None for an id that is none
@@ -107,24 +108,15 @@ class PeopleDirectory:
         return None
 
     def _card(self, session: Session, row: PersonRow) -> Person:
-        its = keys(row)
-        others = {
-            other.id: other
-            for key in sorted(its)
-            for other in self._with_term(session, email_term(key) if "@" in key else key)
-            if other.source != row.source and not keys(other).isdisjoint(its)
-        }
-        people: list[Line | PersonRow] = [row, *best_first(others.values())]
-        human, *_ = humans(people)
-        ids = [one.id for one in human.people]
-        known = {one.id: one for one in session.scalars(select(PersonRow).where(PersonRow.id.in_(ids)))}
-        rows = [known[id] for id in ids]
+        ids = self._humans(session, [row.id]).get(row.id, (row.id,))
+        others = session.scalars(select(PersonRow).where(among(session, PersonRow.id, {*ids} - {row.id})))
+        rows = [row, *best_first(others)]
         card = to_card(rows, orders.of(session, ids))
-        return replace(card, id=self._name_of(session, row.id), messages=self._messages(session, rows))
+        return replace(card, id=str(ids[0]), messages=self._messages(session, rows))
 
-    def _name_of(self, session: Session, id: int) -> str:
+    def _humans(self, session: Session, ids: Collection[int]) -> dict[int, tuple[int, ...]]:
         sources = shown_sources(session, self.workspace_id)
-        return str(joining.humans_of(session, self.workspace_id, sources, [id]).get(id, (id,))[0])
+        return joining.humans_of(session, self.workspace_id, sources, ids)
 
     def _messages(self, session: Session, rows: list[PersonRow]) -> tuple[Message, ...]:
         def is_anothers(phone: str) -> bool:
@@ -148,10 +140,10 @@ class PeopleDirectory:
         return [row for row in rows if row.workspace_id == self.workspace_id and row.source in shown]
 
 
-def best_humans(rows: Sequence[Line], words: Sequence[Word]) -> list[Human[Line]]:
-    """Of these people those who are found by every word, the best first, whoever is one human as one."""
+def best_humans(rows: Sequence[Line], words: Sequence[Word], humans_of: joining.HumansOf) -> list[Line]:
+    """Of these people those who are found by every word, the best first, of each human the best."""
     points = {row.id: its for row in rows if (its := score(row.words, words)) is not None}
-    return list(humans(best_first((row for row in rows if row.id in points), points)))
+    return list(joining.first_of_each(best_first((row for row in rows if row.id in points), points), humans_of))
 
 
 @cache

@@ -20,6 +20,8 @@ from phonenumbers import (
 
 # Marks a number without a country, so that +420 777… finds a bare 777… but never +421 777….
 COUNTRY_UNKNOWN = "?"
+# Between a number and its extension in a key: two people behind one switchboard are two.
+EXTENSION = ";"
 LONGEST = 40
 # Of a whole field, which may have several numbers.
 LONGEST_FIELD = 5 * LONGEST
@@ -59,8 +61,14 @@ def whole(text: str) -> str:
 
 
 def keys(text: str) -> set[str]:
-    """What two spellings of one number share and two numbers do not: all digits, with the country where it is known."""
+    """What two spellings of one number share and two numbers do not: all digits, with the country where that is known,
+    and the extension."""
     return {key for number in numbers(text) if (key := _key(number))}
+
+
+def number_of(key: str) -> str:
+    """The number of a key without the extension: a term by which it is found."""
+    return key.partition(EXTENSION)[0]
 
 
 def joined(texts: Iterable[str]) -> str:
@@ -95,7 +103,10 @@ def _key(text: str) -> str:
     if len(raw) < SHORTEST_KEY:
         return ""
     number = _with_country(text)
-    return _international(number) if number else COUNTRY_UNKNOWN + raw
+    if number is None:
+        return COUNTRY_UNKNOWN + raw
+    extension = f"{EXTENSION}{number.extension}" if number.extension else ""
+    return _international(number) + extension
 
 
 def _forms_of_one(text: str) -> set[str]:
@@ -149,11 +160,9 @@ def _guessed(raw: str) -> PhoneNumber | None:
 
 def _parse(text: str) -> PhoneNumber | None:
     try:
-        number = parse(text, None)
+        return parse(text, None)
     except NumberParseException:
         return None
-    number.extension = None
-    return number
 
 
 def _international(number: PhoneNumber) -> str:
@@ -162,5 +171,8 @@ def _international(number: PhoneNumber) -> str:
 
 def _national(number: PhoneNumber) -> tuple[str, ...]:
     """Without the country: as the numbering plan writes it, and with the trunk prefix of that country."""
-    significant = national_significant_number(number)
-    return tuple(dict.fromkeys((significant, digits(format_number(number, PhoneNumberFormat.NATIONAL)))))
+    bare = PhoneNumber()
+    bare.merge_from(number)
+    bare.extension = None
+    significant = national_significant_number(bare)
+    return tuple(dict.fromkeys((significant, digits(format_number(bare, PhoneNumberFormat.NATIONAL)))))

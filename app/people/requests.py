@@ -20,7 +20,7 @@ from app.core.models import EventRow, InstallationRow
 from app.core.services import services
 from app.people import erased, joining, keeping, messages, orders, phones
 from app.people.contacts import addresses
-from app.people.directory import to_person
+from app.people.directory import shown_sources, to_person
 from app.people.exporting import MOST_MESSAGES, message_told, told
 from app.people.models import IMPORT, PersonRow, PushedRow
 from app.people.pushing import MARKS, upsert
@@ -39,21 +39,27 @@ class Held:
     def names(self) -> list[str]:
         """By what a text is about this human: the e-mails, and the full numbers in digits."""
         emails = [address for row in self.people for address in addresses(row.email)]
-        numbers = [key.lstrip("?") for row in self.people for key in sorted(phones.keys(row.phone))]
+        numbers = [phones.number_of(key).lstrip("?") for row in self.people for key in sorted(phones.keys(row.phone))]
         chats = [json.dumps(row.external_id.partition(":")[2], ensure_ascii=False).casefold() for row in self.people]
         return [name for name in (*emails, *numbers, *chats) if len(name) >= phones.SHORTEST_KEY]
 
 
 def find(workspace_id: str, id: str) -> Held | None:
-    """The human of whom one record has this id, whatever sources know it; None where the workspace has no such id."""
+    """The human of whom one record has this id, with the records of all sources, whether they are shown or not, that
+    share an e-mail or a phone with one of its own; None where the workspace has no such id."""
     with reading() as session:
         row = session.get(PersonRow, int(id)) if re.fullmatch("[1-9][0-9]{0,17}", id) else None
         if row is None or row.workspace_id != workspace_id:
             return None
         installed = session.scalars(select(InstallationRow.id).where(InstallationRow.workspace_id == workspace_id))
         sources = sorted({IMPORT, row.source, *installed})
-        ids = joining.humans_of(session, workspace_id, sources, [row.id])[row.id]
-        return Held(workspace_id, sources, list(session.scalars(select(PersonRow).where(PersonRow.id.in_(ids)))))
+        # As it is shown, and as it would be with what is not: a shop that leaves may be who all have in common.
+        ids = {row.id}
+        for asked in (shown_sources(session, workspace_id), sources):
+            ids.update(joining.humans_of(session, workspace_id, asked, [row.id]).get(row.id, ()))
+        everything = joining.with_records(session, workspace_id, sources, ids)
+        records = select(PersonRow).where(PersonRow.id.in_(everything)).order_by(PersonRow.id)
+        return Held(workspace_id, sources, list(session.scalars(records)))
 
 
 def export(held: Held) -> dict[str, Any]:
