@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import ColumnElement, and_, func, select, tuple_, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, String, Update, and_, cast, func, select, tuple_, update
+from sqlalchemy.orm import Session, aliased
 
 from app.core.database import MIRROR, fold, reading, writing
 from app.core.seal import new_id
@@ -16,7 +16,7 @@ from app.people.index import Entry
 from app.people.models import IMPORT, PersonRow, TermRow
 from app.people.orders import facts_of
 from app.people.ranking import scope_of
-from app.people.rows import to_storable
+from app.people.rows import LONGEST_ID, to_storable
 from app.people.sync_state import SyncRow
 from app.sdk import Batch, Person
 
@@ -123,8 +123,9 @@ def count(workspace_id: str, source: str | None = None) -> int:
 def move(workspace_id: str, into: str) -> None:
     """Give all people of one workspace to another, in one transaction; a page under way is not stored.
 
-    Where both imported the same ``external_id``, the moved person's gets the workspace it comes from in front; of an
-    installation's person whom both hold, the other workspace's stays.
+    Where both imported the same ``external_id``, the moved person's gets the workspace it comes from in front, and its
+    id too where somebody is called that already; of an installation's person whom both hold, the other workspace's
+    stays.
     """
     with writing() as session:
         for one in sorted((workspace_id, into)):
@@ -135,16 +136,25 @@ def move(workspace_id: str, into: str) -> None:
         values = {"ticket": new_id("t"), "workspace_id": into}
         session.execute(overtake.values(values), execution_options={"synchronize_session": False})
         _drop_twins(session, workspace_id, into)
-        taken = select(PersonRow.source, PersonRow.external_id).where(PersonRow.workspace_id == into)
-        clash = tuple_(PersonRow.source, PersonRow.external_id).in_(taken)
-        renamed = func.substr(f"{workspace_id}:" + PersonRow.external_id, 1, 200)
-        mine = PersonRow.workspace_id == workspace_id
         for statement in (
-            update(PersonRow).where(mine, clash).values(external_id=renamed),
-            update(PersonRow).where(mine).values(workspace_id=into),
+            *_renames(workspace_id, into),
+            update(PersonRow).where(PersonRow.workspace_id == workspace_id).values(workspace_id=into),
             update(TermRow).where(TermRow.scope == scope_of(workspace_id)).values(scope=scope_of(into)),
         ):
             session.execute(statement, execution_options={"synchronize_session": False})
+
+
+def _renames(workspace_id: str, into: str) -> list[Update]:
+    """Have nobody called like somebody of the other workspace; cut or moved once more, two could get one name."""
+    taken = select(PersonRow.source, PersonRow.external_id).where(PersonRow.workspace_id == into)
+    clash = tuple_(PersonRow.source, PersonRow.external_id).in_(taken)
+    name = f"{workspace_id}:" + PersonRow.external_id
+    other = aliased(PersonRow)
+    called = (other.workspace_id.in_((workspace_id, into)), other.source == PersonRow.source, other.external_id == name)
+    is_free = and_(func.length(name) <= LONGEST_ID, ~select(other.id).where(*called).exists())
+    with_id = f"{workspace_id}:" + cast(PersonRow.id, String) + ":" + PersonRow.external_id
+    mine = update(PersonRow).where(PersonRow.workspace_id == workspace_id, clash)
+    return [mine.where(is_free).values(external_id=name), mine.values(external_id=func.substr(with_id, 1, LONGEST_ID))]
 
 
 def _drop_twins(session: Session, workspace_id: str, into: str) -> None:
