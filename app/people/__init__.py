@@ -7,7 +7,8 @@ from flask import Flask
 from app.core.services import EXTENSION, Services
 from app.people import messages, mirror, sync
 from app.people.asking import AskingDirectory
-from app.sdk import Person
+from app.people.pushing import mark
+from app.sdk import Batch, Person
 
 
 def init_app(app: Flask) -> None:
@@ -20,5 +21,9 @@ def init_app(app: Flask) -> None:
 
 
 def store_people(workspace_id: str, installation_id: str, people: list[Person]) -> None:
-    """Store what an installation brought into its workspace."""
-    mirror.store(workspace_id, installation_id, people)
+    """Store what an installation brought into its workspace, as a page of a pull: orders are added, and who was erased
+    stays away until there is news."""
+    batch = Batch(people=people, orders=[(person.external_id, order) for person in people for order in person.orders])
+    mirror.apply(
+        workspace_id, installation_id, batch, lambda session: mark(session, workspace_id, installation_id, batch)
+    )
