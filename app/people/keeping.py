@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
@@ -76,11 +76,16 @@ def put(
     people: Sequence[Person],
     held: Mapping[str, Held],
     facts: Mapping[str, Facts],
+    buyers: Container[str] = (),
 ) -> dict[str, Held]:
-    """Upsert storable people with what their orders say; returns what the mirror holds of them now."""
+    """Upsert storable people with what their orders say, the ``buyers`` as such; returns what the mirror holds of them
+    now."""
     if not people:
         return {}
-    rows = [_values(workspace_id, source, person, facts[person.external_id]) for person in people]
+    rows = [
+        _values(workspace_id, source, person, facts[person.external_id]) | {"is_buyer": person.external_id in buyers}
+        for person in people
+    ]
     # The table, not the model: what the ORM adds to a statement costs more than the statement.
     statement = INSERTS[session.get_bind(PersonRow).dialect.name](PEOPLE)
     columns = [column.name for column in PEOPLE.columns if column.name not in ("id", *KEY)]

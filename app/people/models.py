@@ -31,7 +31,8 @@ class PersonRow(MirrorBase):
 
     ``sort_name``, ``has_orders`` and ``last_order`` (ISO 8601) are derived: they order what a search finds. ``words``
     (`app.people.terms.spelled`) and ``rank`` (`app.people.ranking.rank`) are what the person's terms were made from;
-    ``contacts`` is what two people must share to be shown as one (`app.people.contacts.spelled`).
+    ``contacts`` is what two people must share to be shown as one (`app.people.contacts.spelled`). Of a buyer the source
+    told no record of its own yet, only orders.
     """
 
     __tablename__ = "person"
@@ -54,6 +55,7 @@ class PersonRow(MirrorBase):
     words: Mapped[str] = mapped_column(Text, default="")
     contacts: Mapped[str] = mapped_column(Text, default="")
     rank: Mapped[int] = mapped_column(BigInteger, default=0)
+    is_buyer: Mapped[bool] = mapped_column(default=False)
 
 
 class OrderRow(MirrorBase):

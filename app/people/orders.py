@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.people.lists import among
 from app.people.models import OrderRow, PersonRow
 from app.people.ranking import scope_of
-from app.people.rows import ISO_DAY, order_values
+from app.people.rows import iso_day, order_values
 from app.sdk import Order
 
 ORDERS = cast(Table, OrderRow.__table__)
@@ -33,7 +33,7 @@ def facts_of(dates: Iterable[str], so_far: Facts | None = None) -> Facts:
     """The facts of orders with these dates, together with what was known."""
     every = [*dates]
     known = so_far or Facts()
-    newest = max((date for date in every if ISO_DAY.match(date)), default="")
+    newest = max((date for date in every if iso_day(date)), default="")
     return Facts(known.has_orders or bool(every), max(newest, known.last_order))
 
 
@@ -59,21 +59,26 @@ def upsert(session: Session, source: str, orders: Iterable[tuple[int, Order]]) -
     session.execute(statement.on_conflict_do_update(index_elements=KEY, set_=updated), rows)
 
 
-def known(session: Session, source: str, external_ids: Collection[str]) -> list[tuple[int, str, str]]:
-    """Where a source's orders are that have one of these ids: the person's id and ``external_id``, the number."""
+def known(
+    session: Session, workspace_id: str, source: str, external_ids: Collection[str]
+) -> list[tuple[int, str, str]]:
+    """Where a source's orders in a workspace are that have one of these ids: the person's id and ``external_id``, the
+    number."""
     if not external_ids:
         return []
     # Two questions: asked for both at once, a database may choose to walk through all the people of the source.
-    mine = (
+    told = (
         OrderRow.origin == scope_of(source),
         among(session, OrderRow.external_id, external_ids),
         OrderRow.external_id != "",
     )
-    placed = session.execute(select(OrderRow.person_id, OrderRow.number).where(*mine)).all()
-    people = select(PersonRow.id, PersonRow.external_id).where(
-        among(session, PersonRow.id, {person for person, _ in placed}), PersonRow.source == source
+    placed = session.execute(select(OrderRow.person_id, OrderRow.number).where(*told)).all()
+    # While two workspaces become one a source has people in both. By their ids alone, for the same reason.
+    people = select(PersonRow.id, PersonRow.external_id, PersonRow.workspace_id, PersonRow.source).where(
+        among(session, PersonRow.id, {person for person, _ in placed})
     )
-    owners = {id: external_id for id, external_id in session.execute(people)} if placed else {}
+    mine = (workspace_id, source)
+    owners = {id: name for id, name, *place in session.execute(people) if (*place,) == mine} if placed else {}
     return [(person, owners[person], number) for person, number in placed if person in owners]
 
 

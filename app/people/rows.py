@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from app.people import contacts, phones, terms
@@ -32,7 +33,7 @@ ORDER_LENGTHS = {
     "external_id": 64,
 }
 _WEB = re.compile(r"https?://", re.IGNORECASE)
-ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def to_storable(person: Person) -> Person:
@@ -43,8 +44,9 @@ def to_storable(person: Person) -> Person:
     external_id = to_storable_id(person.external_id)
     texts: dict[str, Any] = {name: storable(getattr(person, name), longest) for name, longest in LENGTHS.items()}
     texts["phone"] = phones.whole(storable(person.phone, 2 * phones.LONGEST_FIELD))
-    orders = tuple(to_storable_order(order) for order in person.orders[:MOST_ORDERS])
-    return Person(external_id=external_id, **texts | {"url": web_address(texts["url"])}, orders=orders)
+    # Of the same number twice the later counts.
+    orders = {order.number: order for order in map(to_storable_order, person.orders[:MOST_ORDERS])}
+    return Person(external_id=external_id, **texts | {"url": web_address(texts["url"])}, orders=tuple(orders.values()))
 
 
 def to_storable_id(text: str) -> str:
@@ -59,6 +61,21 @@ def to_storable_order(order: Order) -> Order:
     """The order as any database takes it."""
     texts: dict[str, Any] = {name: storable(getattr(order, name), longest) for name, longest in ORDER_LENGTHS.items()}
     return Order(**texts | {"url": web_address(texts["url"])}, closed=bool(order.closed))
+
+
+def to_storable_order_id(text: str) -> str:
+    """An order's ``external_id`` as it is kept."""
+    return storable(text, ORDER_LENGTHS["external_id"])
+
+
+def iso_day(text: str) -> str:
+    """The day that a date or time in ISO 8601 begins with; empty where that is no day."""
+    day = text[:10]
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        return ""
+    return day if _ISO_DAY.fullmatch(day) else ""
 
 
 def web_address(url: str) -> str:
@@ -76,14 +93,13 @@ def person_values(workspace_id: str, source: str, person: Person) -> dict[str, A
         "sort_name": fold(person.name),
         "words": terms.spelled(terms.terms(person)),
         "contacts": contacts.spelled(person.email, person.phone),
+        "is_buyer": False,
     }
 
 
 def order_values(source: str, person_id: int, orders: Sequence[Order]) -> list[dict[str, Any]]:
-    """The rows of a person's storable orders; of the same number twice the later counts."""
-    latest = {order.number: order for order in orders}
+    """The rows of a person's storable orders, each with a number of its own."""
     whose = {"person_id": person_id, "origin": scope_of(source)}
     return [
-        {**whose, "closed": order.closed, **{name: getattr(order, name) for name in ORDER_LENGTHS}}
-        for order in latest.values()
+        {**whose, "closed": order.closed, **{name: getattr(order, name) for name in ORDER_LENGTHS}} for order in orders
     ]

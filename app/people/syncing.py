@@ -12,7 +12,7 @@ from app.people import keeping, orders
 from app.people.keeping import Held
 from app.people.models import PersonRow
 from app.people.orders import Facts, facts_of
-from app.people.rows import to_storable, to_storable_id, to_storable_order
+from app.people.rows import to_storable, to_storable_id, to_storable_order, to_storable_order_id
 from app.sdk import Batch, Order, Person
 
 
@@ -36,9 +36,11 @@ class _Page:
         self.orders = [(to_storable_id(id), to_storable_order(order)) for id, order in batch.orders]
         self.merged = [(to_storable_id(old), to_storable_id(new)) for old, new in batch.merged]
         self.gone = [to_storable_id(id) for id in batch.gone]
-        self.gone_orders = set(batch.gone_orders)
+        # One without an id of its own is not told by it.
+        self.gone_orders = {to_storable_order_id(id) for id in batch.gone_orders} - {""}
         self.held = self._held(self._named() | latest.keys() | buyers.keys())
-        latest = {id: one for id, one in buyers.items() if id not in self.held} | latest
+        self.buyers = {id: one for id, one in buyers.items() if id not in self.held and id not in latest}
+        latest |= self.buyers
         self.people: list[Person] = [latest[id] for id in sorted(latest)]
 
     def _named(self) -> set[str]:
@@ -60,7 +62,9 @@ class _Page:
             for person in self.people
         }
         known = [person for person in self.people if person.external_id in self.held]
-        self.held |= keeping.put(self.session, self.workspace_id, self.source, self.people, self.held, facts)
+        self.held |= keeping.put(
+            self.session, self.workspace_id, self.source, self.people, self.held, facts, self.buyers
+        )
         return len(self.people) - len(known), len(known)
 
     def _facts(self, external_id: str) -> Facts:
@@ -93,12 +97,13 @@ class _Page:
         kept = [(id, o) for place, (id, o) in enumerate(kept) if not o.external_id or last[o.external_id] == place]
         former = self._drop_former({(self.held[id].id, order.number) for id, order in kept})
         orders.upsert(self.session, self.source, [(self.held[id].id, order) for id, order in kept])
-        self._recall(sorted({id for id, _ in kept} | former))
+        # All of them, not only whose orders are kept: the people were put in with what all orders say.
+        self._recall(sorted({id for id, _ in placed if id in self.held} | former))
 
     def _drop_former(self, places: set[tuple[int, str]]) -> set[str]:
         """Delete the orders that are no more, or that stood under another person or number; returns whose they were."""
         named = {order.external_id for _, order in self.orders if order.external_id} | self.gone_orders
-        known = orders.known(self.session, self.source, named)
+        known = orders.known(self.session, self.workspace_id, self.source, named)
         former = [(person, owner, number) for person, owner, number in known if (person, number) not in places]
         if former:
             orders.remove(self.session, [(person, number) for person, _, number in former])

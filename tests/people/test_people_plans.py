@@ -85,11 +85,15 @@ def test_no_page_walks_through_the_people(mine: PeopleDirectory) -> None:
 def test_one_that_walks_is_noticed(mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Orders and their people asked for at once: SQLite begins with all the people of the shop."""
 
-    def known(session: Session, source: str, external_ids: Any) -> list[Any]:
+    def known(session: Session, workspace_id: str, source: str, external_ids: Any) -> list[Any]:
         asked = select(OrderRow.person_id, PersonRow.external_id, OrderRow.number).join(
             PersonRow, PersonRow.id == OrderRow.person_id
         )
-        mine = (PersonRow.workspace_id == "w1", PersonRow.source == source, OrderRow.external_id.in_([*external_ids]))
+        mine = (
+            PersonRow.workspace_id == workspace_id,
+            PersonRow.source == source,
+            OrderRow.external_id.in_([*external_ids]),
+        )
         return list(session.execute(asked.where(*mine)).all())
 
     monkeypatch.setattr(orders, "known", known)

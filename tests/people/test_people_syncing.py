@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from app.core.database import reading, writing
-from app.people import keeping, mirror
+from app.people import keeping, mirror, orders, rows, syncing
 from app.people.directory import PeopleDirectory
 from app.people.mirror import Stored
 from app.people.models import OrderRow, PersonRow
@@ -182,6 +184,125 @@ def test_an_order_that_does_not_lift_is_noticed(mine: PeopleDirectory, monkeypat
         test_an_order_lifts_its_person(mine)
 
 
+def facts() -> dict[str, tuple[bool, str]]:
+    """What the mirror notes of each person's orders."""
+    with reading() as session:
+        return {row.external_id: (row.has_orders, row.last_order) for row in session.scalars(select(PersonRow))}
+
+
+NONE, MARCH = (False, ""), (True, "2026-03-01")
+BOTH = {"people": [Person("A", "Jan A"), Person("B", "Jan B")]}
+AN_ORDER = Order("1", "2026-03-01", external_id="1")
+
+
+@pytest.mark.parametrize("rule", [keeping.recall, lambda *anything: {}], ids=["guarded", "control"])
+@pytest.mark.parametrize(
+    ("page", "right"),
+    [
+        pytest.param({"orders": [("A", AN_ORDER), ("B", AN_ORDER)]}, {"A": NONE, "B": MARCH}, id="told-under-two"),
+        pytest.param({"orders": [("A", AN_ORDER)], "gone_orders": ["1"]}, {"A": NONE, "B": NONE}, id="told-and-gone"),
+        pytest.param(
+            {"orders": [("A", Order("1", "2026-03-01")), ("A", Order("1", "2020-01-01"))]},
+            {"A": (True, "2020-01-01"), "B": NONE},
+            id="told-twice",
+        ),
+    ],
+)
+def test_only_orders_that_are_kept_count(
+    mine: PeopleDirectory,
+    page: dict[str, Any],
+    right: dict[str, Any],
+    rule: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = keeping.recall
+    monkeypatch.setattr(keeping, "recall", rule)
+    apply(**BOTH, **page)
+    assert (facts() == right) is (rule is real)
+    apply(**BOTH)
+    assert (facts() == right) is (rule is real)
+    check_terms_are_true()
+
+
+def every_date(dates: Iterable[str], real: Callable[..., orders.Facts] = orders.facts_of) -> orders.Facts:
+    """The rule of before: the date of an order that is not kept, too."""
+    return real([*dates, "2026-03-01"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "last"), [(orders.facts_of, "2020-01-01"), (every_date, "2026-03-01")], ids=["guarded", "control"]
+)
+def test_of_a_number_twice_in_a_file_the_later_counts(
+    mine: PeopleDirectory, rule: Callable[..., Any], last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "facts_of", rule)
+    mirror.store("w1", "import", [Person("A", "Jan", orders=[Order("1", "2026-03-01"), Order("1 ", "2020-01-01")])])
+    assert facts() == {"A": (True, last)}
+    assert [order.date for order in card(mine, "jan").orders] == ["2020-01-01"]
+
+
+def begins_like_a_day(text: str) -> str:
+    """The rule of before."""
+    return text[:10] if re.match("[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else ""
+
+
+@pytest.mark.parametrize("day", ["2025-02-00", "2025-13-01", "2025-02-30T10:00:00"])
+@pytest.mark.parametrize("rule", [rows.iso_day, begins_like_a_day], ids=["guarded", "control"])
+def test_a_day_that_is_none_is_not_the_last(
+    mine: PeopleDirectory, day: str, rule: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "iso_day", rule)
+    apply(people=[Person("A", "Jan")], orders=[("A", Order("1", day)), ("A", Order("2", "2024-12-31"))])
+    assert (facts() == {"A": (True, "2024-12-31")}) is (rule is rows.iso_day)
+
+
+@pytest.mark.parametrize("text", ["", "tomorrow", "1.3.2026", "0000-01-01", "2025-W01-1", "20250101", "２０２５-01-01"])
+def test_a_text_of_another_form_is_no_day(text: str) -> None:
+    assert rows.iso_day(text) == ""
+
+
+def is_gone(id: str) -> bool:
+    """Whether an order that was told under an id goes when it is told as gone."""
+    apply(people=[Person("A", "Jan")], orders=[("A", Order("1", external_id=id)), ("A", Order("2"))])
+    try:
+        apply(gone_orders=[id, ""])
+    except (StatementError, UnicodeError):
+        return False
+    with reading() as session:
+        return [row.number for row in session.scalars(select(OrderRow))] == ["2"]
+
+
+@pytest.mark.parametrize("id", [" " + "x" * 80, "\0a", "a\ud800", " a "], ids=["long", "nul", "surrogate", "blanks"])
+@pytest.mark.parametrize("rule", [rows.to_storable_order_id, str], ids=["guarded", "control"])
+def test_an_order_that_is_gone_is_known_as_it_is_kept(
+    mine: PeopleDirectory, id: str, rule: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncing, "to_storable_order_id", rule)
+    assert is_gone(id) is (rule is rows.to_storable_order_id)
+
+
+def of_every_workspace(session: Session, workspace_id: str, *asked: Any) -> list[tuple[int, str, str]]:
+    """The rule of before."""
+    return [*KNOWN(session, "w1", *asked), *KNOWN(session, "w2", *asked)]
+
+
+KNOWN = orders.known
+
+
+@pytest.mark.parametrize("rule", [KNOWN, of_every_workspace], ids=["guarded", "control"])
+def test_while_two_workspaces_become_one_an_order_is_the_own_ones(
+    mine: PeopleDirectory, rule: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "known", rule)
+    mirror.apply("w2", "shop1", Batch(people=[Person("Z", "Jan")], orders=[("Z", AN_ORDER)]))
+    if rule is KNOWN:
+        apply(**BOTH, orders=[("A", AN_ORDER)])
+        assert facts() == {"A": MARCH, "B": NONE, "Z": MARCH}
+    else:
+        with pytest.raises(KeyError):
+            apply(**BOTH, orders=[("A", AN_ORDER)])
+
+
 # The same human in two shops
 
 
@@ -283,3 +404,35 @@ def test_of_twins_of_one_installation_the_moved_one_goes(host: Flask) -> None:
     with reading() as session:
         held = sorted(session.scalars(select(PersonRow.name).where(PersonRow.workspace_id == "w2")))
     assert held == ["Eva w1", "Eva w2", "Jana w2"]
+
+
+def cut(workspace_id: str, into: str) -> list[Any]:
+    """The rule of before."""
+    taken = select(PersonRow.source, PersonRow.external_id).where(PersonRow.workspace_id == into)
+    clash = tuple_(PersonRow.source, PersonRow.external_id).in_(taken)
+    renamed = func.substr(f"{workspace_id}:" + PersonRow.external_id, 1, 200)
+    return [update(PersonRow).where(PersonRow.workspace_id == workspace_id, clash).values(external_id=renamed)]
+
+
+@pytest.mark.parametrize("ids", [["1"], ["x" * 199 + end for end in "ab"]], ids=["again", "cut"])
+@pytest.mark.parametrize("rule", [mirror._renames, cut], ids=["guarded", "control"])
+def test_a_move_can_be_repeated_whatever_they_are_called(
+    host: Flask, ids: list[str], rule: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "_renames", rule)
+
+    def move() -> None:
+        for _ in range(2):
+            mirror.store("w1", "import", [Person(id, "Jan") for id in ids])
+            mirror.move("w1", "w2")
+
+    mirror.store("w2", "import", [Person(id, "Eva") for id in ids])
+    if rule is cut:
+        with pytest.raises(IntegrityError):
+            move()
+        return
+    move()
+    with reading() as session:
+        held = session.execute(select(PersonRow.workspace_id, PersonRow.name)).all()
+    assert sorted(held) == [("w2", "Eva")] * len(ids) + [("w2", "Jan")] * 2 * len(ids)
+    check_terms_are_true()

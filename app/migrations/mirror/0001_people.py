@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("words", sa.Text(), nullable=False),
         sa.Column("contacts", sa.Text(), nullable=False),
         sa.Column("rank", sa.BigInteger(), nullable=False),
+        sa.Column("is_buyer", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
         sa.UniqueConstraint(
             "workspace_id", "source", "external_id", name=op.f("uq_person_workspace_id_source_external_id")
