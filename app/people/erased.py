@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.core.database import reading, writing
 from app.core.models import ErasedRow
-from app.core.seal import Ring
+from app.core.seal import Ring, SealBroken
 from app.core.services import services
-from app.people.rows import to_storable
-from app.sdk import Batch, Person
+from app.people.rows import iso_day, to_storable, to_storable_id
+from app.sdk import Batch, Order, Person
 
 # What a platform says of somebody; when it last touched the record says nothing of a person.
 CONTENT = ("name", "email", "phone", "company", "url", "note")
+
+
+# In place of the content where only orders told of the person: its own record may say more, and be old.
+UNKNOWN = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,17 @@ class Erased:
     at: datetime
 
 
-def remember(session: Session, ring: Ring, installation_id: str, people: Sequence[Person], now: datetime) -> None:
-    """Note that these people of an installation are erased."""
-    for person in people:
+def remember(
+    session: Session, ring: Ring, installation_id: str, person: Person, now: datetime, *, is_record: bool = True
+) -> None:
+    """Note that this person of an installation is erased; nothing where its key is destroyed, since then nothing is
+    pulled from it any more."""
+    try:
         who, content = blind(session, ring, installation_id, person)
-        row = ErasedRow(installation_id=installation_id, digest=who, content=content, erased_at=now)
-        session.merge(row)
+    except SealBroken:
+        return
+    content = content if is_record else UNKNOWN
+    session.merge(ErasedRow(installation_id=installation_id, digest=who, content=content, erased_at=now))
 
 
 def known(installation_id: str) -> frozenset[Erased]:
@@ -49,42 +57,63 @@ def without(installation_id: str, batch: Batch, erased: frozenset[Erased]) -> Ba
     """The page without those who were erased and of whom it says nothing new, and without their orders.
 
     New is a record with another content (not what an order tells of its buyer, which is another record), and an order
-    that was placed since. It brings the person back, with the orders that are told from then on.
+    that was placed since. It brings the person back, with the orders that are told from then on. The first record of
+    somebody who was erased as a buyer is not new, whatever it says.
     """
     if not erased or not (batch.people or batch.buyers):
         return batch
-    known = {one.digest: one for one in erased}
-    away, back = set[str](), set[str]()
-    told = [(person, True) for person in batch.people] + [(person, False) for person in batch.buyers]
+    page = _Page({one.digest: one for one in erased}, [(to_storable_id(id), order) for id, order in batch.orders])
     with reading() as session:
-        for person, is_record in ((to_storable(person), is_record) for person, is_record in told):
-            who, content = blind(session, services().ring, installation_id, person)
-            one = known.get(who)
-            if one is None:
-                continue
-            if (is_record and one.content != content) or is_customer_again(batch, person.external_id, one.at):
-                back.add(who)
-            elif who not in back:
-                away.add(person.external_id)
-    forget(installation_id, back)
-    people, buyers = (
-        [person for person in some if person.external_id.strip() not in away] for some in (batch.people, batch.buyers)
-    )
-    orders = [(id, order) for id, order in batch.orders if id not in away]
-    return replace(batch, people=people, buyers=buyers, orders=orders)
+        for is_record, people in ((True, batch.people), (False, batch.buyers)):
+            for person in map(to_storable, people):
+                who, content = blind(session, services().ring, installation_id, person)
+                page.look(person.external_id, who, content if is_record else UNKNOWN)
+    settle(installation_id, page)
+    people, buyers = ([one for one in some if page.lets_in(one.external_id)] for some in (batch.people, batch.buyers))
+    return replace(batch, people=people, buyers=buyers, orders=[one for one in page.orders if page.lets_in(one[0])])
 
 
-def is_customer_again(batch: Batch, external_id: str, since: datetime) -> bool:
-    """Whether the person placed an order after the erasure, by the day."""
-    return any(order.date[:10] > since.date().isoformat() for id, order in batch.orders if id == external_id)
+@dataclass(slots=True)
+class _Page:
+    """What a page says of the erased, by their digests: who is back, and the first record of who was a buyer."""
+
+    erased: dict[str, Erased]
+    orders: list[tuple[str, Order]]
+    back: set[str] = field(default_factory=set)
+    first: dict[str, str] = field(default_factory=dict)
+    away: dict[str, str] = field(default_factory=dict)
+
+    def look(self, external_id: str, who: str, content: str) -> None:
+        """Take in one of its people; of a buyer the content is unknown."""
+        one = self.erased.get(who)
+        if one is None:
+            return
+        self.away[external_id] = who
+        is_news = UNKNOWN not in (content, one.content) and content != one.content
+        if is_news or self.is_customer_again(external_id, one.at):
+            self.back.add(who)
+        elif one.content == UNKNOWN and content != UNKNOWN:
+            self.first[who] = content
+
+    def is_customer_again(self, external_id: str, since: datetime) -> bool:
+        """Whether the person placed an order after the erasure, by the day."""
+        return any(iso_day(order.date) > since.date().isoformat() for id, order in self.orders if id == external_id)
+
+    def lets_in(self, external_id: str) -> bool:
+        """Whether the page's person is none of the erased, or is back."""
+        who = self.away.get(to_storable_id(external_id))
+        return who is None or who in self.back
 
 
-def forget(installation_id: str, digests: set[str]) -> None:
-    """They are known anew."""
-    if digests:
-        with writing() as session:
-            mine = ErasedRow.installation_id == installation_id, ErasedRow.digest.in_(digests)
-            session.execute(delete(ErasedRow).where(*mine))
+def settle(installation_id: str, page: _Page) -> None:
+    """Who is back is known anew; of who was a buyer the record is known from now on."""
+    if not (page.back or page.first):
+        return
+    mine = ErasedRow.installation_id == installation_id
+    with writing() as session:
+        session.execute(delete(ErasedRow).where(mine, ErasedRow.digest.in_(page.back)))
+        for who, content in sorted(page.first.items()):
+            session.execute(update(ErasedRow).where(mine, ErasedRow.digest == who).values(content=content))
 
 
 def blind(session: Session, ring: Ring, installation_id: str, person: Person) -> tuple[str, str]:

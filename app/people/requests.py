@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,7 @@ from app.core.database import reading, writing
 from app.core.messages import Kept
 from app.core.messages import remove as remove_message
 from app.core.models import EventRow, InstallationRow
+from app.core.seal import SealBroken
 from app.core.services import services
 from app.people import erased, joining, keeping, messages, orders, phones
 from app.people.contacts import addresses
@@ -26,6 +28,8 @@ from app.people.models import IMPORT, PersonRow, PushedRow
 from app.people.pushing import MARKS, upsert
 from app.people.search import holders
 from app.people.sync_state import PUSH, SyncRow
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,8 @@ def erase(held: Held, now: datetime) -> None:
             session.execute(delete(EventRow).where(*mine))
         for person in held.people:
             if person.source != IMPORT:
-                erased.remember(session, ring, person.source, [to_person(person, ())], now)
+                told = to_person(person, ())
+                erased.remember(session, ring, person.source, told, now, is_record=not person.is_buyer)
     with writing() as session:
         brought_by_takers(session, held.people)
         for person in held.people:
@@ -128,6 +133,10 @@ def mentioning(session: Session, held: Held) -> Iterator[tuple[EventRow, Any]]:
     """The events that name an e-mail, a number or a chat of the human."""
     names = held.names()
     for row in session.scalars(select(EventRow).where(EventRow.installation_id.in_(held.sources))):
-        body = services().ring.open(session, row.installation_id, "event", row.digest, row.sealed).decode()
+        try:
+            body = services().ring.open(session, row.installation_id, "event", row.digest, row.sealed).decode()
+        except SealBroken:  # its key is destroyed: nobody can read any more whom it named
+            log.warning("event.unreadable", installation=row.installation_id)
+            continue
         if any(name in body.casefold() for name in names):
             yield row, json.loads(body)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from app import people
 from app.core import lifecycle, messages
 from app.core.database import Base, MirrorBase, reading, writing
 from app.core.models import ErasedRow, EventRow, InstallationRow
+from app.core.seal import SealBroken
 from app.core.services import services
 from app.people import erased, exporting, importing, mirror, requests
 from app.people.directory import PeopleDirectory
 from app.people.messages import contacts_of
-from app.people.models import IMPORT
+from app.people.models import IMPORT, PushedRow
+from app.people.sync_state import PUSH, SyncRow
 from app.sdk import Answer, Batch, Event, Message, Order, Outcome, Person
 from tests.people.truth import check_terms_are_true
 
@@ -155,7 +159,7 @@ def test_a_page_that_was_on_its_way_brings_nobody_back(full: PeopleDirectory, mo
         monkeypatch.setattr(mirror.syncing, "apply", real)
         done = real(*page)
         with reading() as session:
-            erased.remember(session, services().ring, "shop1", [OLEG], NOW)
+            erased.remember(session, services().ring, "shop1", OLEG, NOW)
         return done
 
     monkeypatch.setattr(mirror.syncing, "apply", meanwhile)
@@ -165,10 +169,128 @@ def test_a_page_that_was_on_its_way_brings_nobody_back(full: PeopleDirectory, mo
 
 
 def test_control_without_the_note_they_come_back(full: PeopleDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(erased, "remember", lambda *asked: None)
+    monkeypatch.setattr(erased, "remember", lambda *asked, **how: None)
     requests.erase(held(full), NOW)
     pull([OLEG])
     assert full.search("oleg") != []
+
+
+def as_a_record(*noted: Any, is_record: bool, real: Callable[..., None] = erased.remember) -> None:
+    """The rule of before."""
+    real(*noted)
+
+
+@pytest.mark.parametrize(
+    ("rule", "stays_away"), [(erased.remember, True), (as_a_record, False)], ids=["guarded", "control"]
+)
+def test_the_first_record_of_an_erased_buyer_is_nothing_new(
+    mine: PeopleDirectory, rule: Callable[..., None], stays_away: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shop changed nothing: its old record is told only later than the order."""
+    monkeypatch.setattr(erased, "remember", rule)
+    with writing() as session:
+        services().ring.new_data_key(session, "shop1", NOW)
+    pull([], orders=[("1", Order("A1", "2026-01-01"))], buyers=[Person("1", "Oleg", OLEG.email)])
+    requests.erase(held(mine), NOW)
+    for _ in range(2):
+        pull([OLEG], orders=[("1", Order("A1", "2026-01-01"))], buyers=[Person("1", "Oleg", OLEG.email)])
+        assert (mine.search("oleg") == []) is stays_away
+    pull([Person("1", "Oleg Petrov", OLEG.email)])
+    assert [hit.name for hit in mine.search("oleg")] == ["Oleg Petrov"]
+
+
+def test_a_record_takes_the_place_of_what_an_order_told(mine: PeopleDirectory) -> None:
+    """Then it was a record that was erased, and another is news."""
+    with writing() as session:
+        services().ring.new_data_key(session, "shop1", NOW)
+    pull([], orders=[("1", Order("A1", "2026-01-01"))], buyers=[Person("1", "Oleg", OLEG.email)])
+    pull([OLEG])
+    requests.erase(held(mine), NOW)
+    pull([OLEG])
+    assert mine.search("oleg") == []
+    pull([Person("1", "Oleg Petrov", OLEG.email)])
+    assert mine.search("oleg") != []
+
+
+@pytest.mark.parametrize("day", ["tomorrow", "2026-13-01"])
+def test_an_order_of_no_day_brings_nobody_back(full: PeopleDirectory, day: str) -> None:
+    requests.erase(held(full), NOW)
+    pull([OLEG], orders=[("1", Order("A2", day))])
+    assert full.search("oleg") == []
+
+
+@pytest.mark.parametrize(("rule", "found"), [(erased.to_storable_id, 0), (str.strip, 1)], ids=["guarded", "control"])
+def test_an_id_is_compared_as_it_is_kept(
+    full: PeopleDirectory, rule: Callable[[str], str], found: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erased, "to_storable_id", rule)
+    requests.erase(held(full), NOW)
+    pull([replace(OLEG, external_id="1\0")])
+    assert len(full.search("oleg")) == found
+
+
+class Never(Exception):
+    """What nothing raises."""
+
+
+@pytest.mark.parametrize("caught", [SealBroken, Never], ids=["guarded", "control"])
+def test_who_came_from_a_shop_whose_key_is_destroyed_is_erased(
+    full: PeopleDirectory, caught: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the end of an uninstall and the forgetting; there is nothing more to be kept away."""
+    monkeypatch.setattr(erased, "SealBroken", caught)
+    asked = held(full)
+    with writing() as session:
+        lifecycle.confirm_uninstall(session, session.get_one(InstallationRow, "shop1"), NOW)
+    if caught is Never:
+        with pytest.raises(SealBroken):
+            requests.erase(asked, NOW)
+        return
+    requests.erase(asked, NOW)
+    assert traces("Oleg", "Ivanov", "ORDER-A1") == []
+
+
+@pytest.mark.parametrize("caught", [SealBroken, Never], ids=["guarded", "control"])
+def test_an_event_that_cannot_be_read_hinders_nobody(
+    full: PeopleDirectory, caught: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "SealBroken", caught)
+    with writing() as session:
+        session.add(EventRow(installation_id="shop1", digest="x", kind="contact", sealed="key.AAAA", received_at=NOW))
+    asked = held(full)
+    if caught is Never:
+        with pytest.raises(SealBroken):
+            requests.export(asked)
+        return
+    assert len(requests.export(asked)["events"]) == 1
+    requests.erase(asked, NOW)
+    assert traces("Oleg", "To Oleg") == []
+
+
+@pytest.mark.parametrize("rule", [people.store_people, mirror.store], ids=["guarded", "control"])
+def test_what_a_webhook_brings_is_a_page(full: PeopleDirectory, rule: Callable[..., Any]) -> None:
+    """It replaces no orders, and who was erased stays away."""
+    services().store_people = rule
+    services().store_people("w1", "shop1", [replace(OLEG, note="VIP")])
+    asked = held(full)
+    assert ("ORDER-A1" in json.dumps(requests.export(asked))) is (rule is people.store_people)
+    requests.erase(asked, NOW)
+    services().store_people("w1", "shop1", [OLEG])
+    assert (full.search("oleg") == []) is (rule is people.store_people)
+
+
+def test_an_order_that_a_webhook_brings_is_kept(full: PeopleDirectory) -> None:
+    services().store_people("w1", "shop1", [replace(OLEG, orders=[Order("B1", "2026-02-01")])])
+    records = requests.export(held(full))["records"]
+    assert [[order["number"] for order in one.get("orders", ())] for one in records] == [["B1", "ORDER-A1"], []]
+
+
+def test_whom_a_webhook_brings_is_told_to_the_platforms_soon(full: PeopleDirectory) -> None:
+    with writing() as session:
+        session.add(SyncRow(installation_id="taker", kind=PUSH, workspace_id="w1", ticket="t", since=NOW))
+    services().store_people("w1", "shop1", [OLEG])
+    with reading() as session:
+        assert session.scalars(select(PushedRow.mark)).one() > 0
 
 
 def test_the_note_tells_nothing_and_goes_with_the_shop(full: PeopleDirectory) -> None:
