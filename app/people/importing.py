@@ -11,12 +11,14 @@ from marshmallow import ValidationError
 
 from app.people import mirror
 from app.people.models import IMPORT
-from app.people.schemas import LineSchema
+from app.people.schemas import LineSchema, ToldSchema
 from app.sdk import Malformed, Order, Person, read_object
 
 LONGEST_LINE = 1024 * 1024
 MOST_PROBLEMS = 100
-SCHEMA = LineSchema()
+SCHEMA, TOLD_SCHEMA = LineSchema(), ToldSchema()
+# What an export has of a person and an import does not keep.
+NOT_KEPT = ("messages", "source", "known_as", "continued")
 
 
 class ImportRefused(Malformed):
@@ -51,23 +53,45 @@ def import_lines(stream: BinaryIO, workspace_id: str) -> mirror.Stored:
     if problems:
         raise ImportRefused(problems)
     stream.seek(0)
-    return mirror.store(workspace_id, IMPORT, (to_person(line.fields) for line in _lines(stream)))
+    return mirror.store(workspace_id, IMPORT, map(to_person, _people(stream)))
+
+
+def _people(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    """The people of checked lines, each with the orders of the lines that continue it."""
+    person: dict[str, Any] = {}
+    for line in _lines(stream):
+        if line.fields.get("continued"):
+            person.setdefault("orders", []).extend(line.fields.get("orders", ()))
+            continue
+        if person:
+            yield person
+        person = line.fields
+    if person:
+        yield person
 
 
 def _problems(stream: BinaryIO) -> list[str]:
     """What is wrong, line by line; the list ends after 100."""
     problems: list[str] = []
     first_at: dict[str, int] = {}
+    last = ""
     for line in _lines(stream):
-        problem = line.problem
-        if not problem:
-            earlier = first_at.setdefault(line.fields["external_id"].strip(), line.number)
-            problem = f"external_id: already on line {earlier}" if earlier != line.number else ""
+        problem = line.problem or _misplaced(line, first_at, last)
+        last = line.fields.get("external_id", "").strip()
         if problem:
             problems.append(f"line {line.number}: {problem}")
         if len(problems) > MOST_PROBLEMS:
             return [*problems[:MOST_PROBLEMS], "… and more"]
     return problems
+
+
+def _misplaced(line: Line, first_at: dict[str, int], last: str) -> str:
+    """What is wrong with the line where it stands, if anything is."""
+    id = line.fields["external_id"].strip()
+    if line.fields.get("continued"):
+        return "" if id == last else "continued: the line before is another person's"
+    earlier = first_at.setdefault(id, line.number)
+    return f"external_id: already on line {earlier}" if earlier != line.number else ""
 
 
 def _lines(stream: BinaryIO) -> Iterator[Line]:
@@ -89,7 +113,8 @@ def _raw_lines(stream: BinaryIO) -> Iterator[bytes]:
 
 def _read(number: int, raw: bytes) -> Line:
     try:
-        fields: dict[str, Any] = SCHEMA.load(read_object(raw))
+        told = read_object(raw)
+        fields: dict[str, Any] = (TOLD_SCHEMA if "source" in told else SCHEMA).load(told)
     except Malformed as refused:
         known = {"no_json_object": "must be a JSON object"}
         return Line(number, {}, known.get(refused.reason, "is not JSON that can be read"))
@@ -109,5 +134,5 @@ def _told(messages: Any, where: str = "") -> Iterator[str]:
 
 def to_person(fields: dict[str, Any]) -> Person:
     """The person of a checked line."""
-    told = {name: value for name, value in fields.items() if name != "messages"}
+    told = {name: value for name, value in fields.items() if name not in NOT_KEPT}
     return Person(**told | {"orders": tuple(Order(**order) for order in fields.get("orders", ()))})

@@ -69,9 +69,7 @@ def find(workspace_id: str, id: str) -> Held | None:
 def export(held: Held) -> dict[str, Any]:
     """Everything that is held: the records with their orders, the messages, what else a platform told."""
     with reading() as session:
-        records = [
-            told(row, orders.of(session, [row.id])) | {"id": str(row.id), "source": row.source} for row in held.people
-        ]
+        records = [told(row, orders.of(session, [row.id])) | {"id": str(row.id)} for row in held.people]
         written = [message_told(kept.message) for kept in exchanged(session, held)]
         events = [{"kind": row.kind, "body": body} for row, body in mentioning(session, held)]
         given = PushedRow.person_id.in_([row.id for row in held.people]), PushedRow.digest != ""

@@ -13,7 +13,6 @@ from app.people.text import fold, storable
 from app.sdk import Order, Person
 
 LONGEST_ID = 200
-MOST_ORDERS = 1000
 LENGTHS = {
     "name": 300,
     "email": 320,
@@ -45,7 +44,7 @@ def to_storable(person: Person) -> Person:
     texts: dict[str, Any] = {name: storable(getattr(person, name), longest) for name, longest in LENGTHS.items()}
     texts["phone"] = phones.whole(storable(person.phone, 2 * phones.LONGEST_FIELD))
     # Of the same number twice the later counts.
-    orders = {order.number: order for order in map(to_storable_order, person.orders[:MOST_ORDERS])}
+    orders = {order.number: order for order in map(to_storable_order, person.orders)}
     return Person(external_id=external_id, **texts | {"url": web_address(texts["url"])}, orders=tuple(orders.values()))
 
 

@@ -1,4 +1,4 @@
-"""The form of one line of an import."""
+"""The form of one line of an import: one that somebody wrote, or one that an export wrote of what a shop told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.people.rows import LENGTHS, LONGEST_ID, MOST_ORDERS, ORDER_LENGTHS
+from app.people.rows import LENGTHS, LONGEST_ID, ORDER_LENGTHS
+
+MOST_ORDERS = 1000
+LONGEST_SOURCE = 32
 
 _AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _WEB = validate.Regexp(r"(?i)(https?://\S+)?\Z", error="Must begin with http:// or https://.")
@@ -46,6 +49,11 @@ def text(longest: int, *checks: Any, required: bool = False) -> fields.String:
     return fields.String(required=required, validate=[validate.Length(max=longest), *checks])
 
 
+def as_told(longest: int, **more: Any) -> fields.String:
+    """A field of text that a shop told, whatever it says."""
+    return fields.String(validate=validate.Length(max=longest), **more)
+
+
 class LineOrderSchema(Schema):
     """One order in a line."""
 
@@ -60,7 +68,7 @@ class LineOrderSchema(Schema):
 
 
 class LineSchema(Schema):
-    """One person; unknown keys are refused. ``messages``, which an export has, are not imported."""
+    """One person as somebody wrote it; unknown keys are refused. ``messages`` are not imported."""
 
     external_id = text(LONGEST_ID, check_filled, required=True)
     name = text(LENGTHS["name"], check_filled, required=True)
@@ -71,4 +79,35 @@ class LineSchema(Schema):
     note = text(LENGTHS["note"])
     updated_at = text(LENGTHS["updated_at"], check_iso_time)
     orders = fields.List(fields.Nested(LineOrderSchema), validate=validate.Length(max=MOST_ORDERS))
+    messages = fields.List(fields.Raw())
+
+
+class ToldOrderSchema(Schema):
+    """One order as an export wrote it."""
+
+    number = as_told(ORDER_LENGTHS["number"], load_default="")
+    date = as_told(ORDER_LENGTHS["date"])
+    status = as_told(ORDER_LENGTHS["status"])
+    total = as_told(ORDER_LENGTHS["total"])
+    currency = as_told(ORDER_LENGTHS["currency"])
+    url = as_told(ORDER_LENGTHS["url"])
+    external_id = as_told(ORDER_LENGTHS["external_id"])
+    closed = fields.Boolean(truthy={True}, falsy={False})
+
+
+class ToldSchema(Schema):
+    """One person as an export wrote it, or more of the person on the line before."""
+
+    external_id = text(LONGEST_ID, check_filled, required=True)
+    source = text(LONGEST_SOURCE, check_filled, required=True)
+    known_as = fields.String()
+    continued = fields.Boolean(truthy={True}, falsy={False})
+    name = as_told(LENGTHS["name"], load_default="")
+    email = as_told(LENGTHS["email"])
+    phone = as_told(LENGTHS["phone"])
+    company = as_told(LENGTHS["company"])
+    url = as_told(LENGTHS["url"])
+    note = as_told(LENGTHS["note"])
+    updated_at = as_told(LENGTHS["updated_at"])
+    orders = fields.List(fields.Nested(ToldOrderSchema))
     messages = fields.List(fields.Raw())

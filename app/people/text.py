@@ -39,9 +39,10 @@ UNSTORABLE = str.maketrans({"\0": None} | {chr(code): "\N{REPLACEMENT CHARACTER}
 
 
 def storable(text: str, longest: int) -> str:
-    """The text without what a database refuses (NUL, lone surrogates), cut to ``longest`` characters."""
+    """The text without what a database refuses (NUL, lone surrogates), cut to ``longest`` characters; what came out
+    comes out again."""
     clean = text if text.isascii() and "\0" not in text else text.translate(UNSTORABLE)
-    return clean.strip()[:longest]
+    return clean.strip()[:longest].rstrip()
 
 
 def visible(text: str) -> str:

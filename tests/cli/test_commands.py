@@ -170,6 +170,7 @@ def test_a_workspace_is_exported_and_erased(stage: Stage) -> None:
     [line] = stage.cli("workspaces", "export", orlo["workspace"]).stdout.splitlines()
     assert json.loads(line) == {
         "external_id": "import:1",
+        "source": "import",
         "name": "Jana",
         "orders": [{"number": "7", "total": "1.00"}],
     }
