@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.people import contacts, phones
 from app.people.contacts import humans, keys
-from app.people.lists import among
+from app.people.lists import listed
 from app.people.models import LONGEST_TERM, PersonRow, TermRow
 from app.people.ranking import scope_of
 from app.people.terms import email_term
@@ -105,9 +105,9 @@ class _Held:
 
     def load(self, ids: Iterable[int]) -> None:
         """Read the people with these ids, as many as are shown in the workspace."""
-        columns = (PersonRow.id, PersonRow.source, PersonRow.contacts, PersonRow.workspace_id)
-        asked = select(*columns).where(among(self.session, PersonRow.id, sorted(set(ids) - self.members.keys())))
-        for id, source, told, workspace_id in self.session.execute(asked):
+        asked = _members(self.session.get_bind(PersonRow).dialect.name)
+        unread = {"ids": sorted(set(ids) - self.members.keys())}
+        for id, source, told, workspace_id in self.session.execute(asked, unread, bind_arguments={"mapper": PersonRow}):
             if workspace_id == self.workspace_id and source in self.sources:
                 self.members[id] = Member(id, source, told)
 
@@ -127,6 +127,14 @@ class _Held:
         told = ((one, [key for key in sorted(keys(one)) if self.followed.get(key)]) for one in self.members.values())
         members = [Member(one.id, one.source, "\n".join(joining)) for one, joining in told]
         return sorted(members, key=lambda member: member.id)
+
+
+@cache
+def _members(dialect: str) -> Select[Any]:
+    """The people whose ids are in ``ids``; made once, as a search is what waits for it."""
+    columns = PersonRow.__table__.c
+    read = select(columns.id, columns.source, columns.contacts, columns.workspace_id)
+    return read.where(listed(dialect, PersonRow.id, "ids"))
 
 
 def _term(key: str) -> str:
