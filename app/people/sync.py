@@ -26,7 +26,7 @@ from app.people.rereading import Rereading
 from app.people.subscribing import Subscribing
 from app.people.sync_state import FIRST, LIVE, PULL
 from app.people.turns import Turn, WrongResult
-from app.sdk import Batch
+from app.sdk import Batch, UpstreamFailed
 
 log = structlog.get_logger()
 
@@ -34,6 +34,8 @@ log = structlog.get_logger()
 POLL = timedelta(seconds=60)
 # How often a page in hand waits for its turn to be stored; if it is given up, it is read again.
 PATIENCE = 4
+# How often in a row a platform may say that the shop is elsewhere, before a page comes.
+MOST_MOVES = 3
 # How long a step begins calls; it ends well before a worker that stops is at the end of its patience.
 GO_ON_SECONDS = 5.0
 
@@ -123,7 +125,15 @@ def pull(turn: Turn, cursor: str, now: datetime) -> Batch:
 
 
 def follow(turn: Turn, address: str) -> None:
-    """The platform said that the shop's API is elsewhere now; the connector has seen that it may be there."""
+    """The platform said that the shop's API is elsewhere now; the connector has seen that it may be there.
+
+    Raises `UpstreamFailed` where it says so again and again: two addresses may each name the other.
+    """
+    moves = turn.row.moves + 1
+    with writing() as session:
+        turns.change(session, turn, moves=moves if moves <= MOST_MOVES else 0)
+    if moves > MOST_MOVES:
+        raise UpstreamFailed("moves_on")
     with writing() as session:
         row = session.get(InstallationRow, turn.installation.id)
         if row is not None and row.address == turn.installation.address:
@@ -142,6 +152,7 @@ def after(turn: Turn, page: Batch, now: datetime) -> dict[str, Any]:
         "live_since": live_since,
         "failures": 0,
         "refusals": 0,
+        "moves": 0,
         "reason": "",
     }
     if not row.live_since:

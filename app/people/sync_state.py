@@ -24,6 +24,7 @@ class SyncRow(MirrorBase):
     ``cursor`` commits together with what was pulled up to it. ``ticket`` names the run that is due at ``next_at``; what
     changes the row names it, so that a run that was overtaken changes nothing. ``since`` is when ``state`` began,
     ``hinted_at`` when the platform's word last hurried it, ``pushed_at`` when the platform last took somebody.
+    ``moves`` counts how often in a row the platform named another address without a page in between.
     ``memo`` is the connector's own; ``login`` is a digest of the sealed credentials with which was pushed.
     """
 
@@ -44,6 +45,7 @@ class SyncRow(MirrorBase):
     reason: Mapped[str] = mapped_column(String(300), default="")
     failures: Mapped[int] = mapped_column(default=0)
     refusals: Mapped[int] = mapped_column(default=0)
+    moves: Mapped[int] = mapped_column(default=0)
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     hinted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     pushed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

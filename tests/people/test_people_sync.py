@@ -449,6 +449,56 @@ def test_an_installation_that_was_removed_is_forgotten(shops: Flask) -> None:
     assert forgetting.wanted(now()) == []
 
 
+# A shop that is elsewhere
+
+
+def going(platform: Platform, monkeypatch: pytest.MonkeyPatch, *ways: str) -> None:
+    """Each of these addresses says that the shop is at the next one, the last at the first; another gives a page."""
+    real = sync.pull
+
+    def pull(turn: turns.Turn, cursor: str, at: datetime) -> Batch:
+        name = turn.installation.address.removeprefix(f"{platform.address}/")
+        if name not in ways:
+            return real(turn, cursor, at)
+        after = ways[(ways.index(name) + 1) % len(ways)]
+        return Batch(cursor=cursor, more=True, moved=f"{platform.address}/{after}")
+
+    monkeypatch.setattr(sync, "pull", pull)
+
+
+@pytest.mark.parametrize(("most", "steps"), [(3, 4), (10**6, 50)], ids=["guarded", "control"])
+def test_two_addresses_that_name_each_other_end_in_a_failure(
+    shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch, most: int, steps: int
+) -> None:
+    monkeypatch.setattr(sync, "MOST_MOVES", most)
+    going(platform, monkeypatch, "shop", "other")
+    KIND.wanted(now())
+    (run,) = KIND.wanted(now())
+    taken = 1
+    while KIND.step(run, now()) and taken < 50:
+        taken += 1
+    assert taken == steps
+    failed = (1, "moves_on", []) if most == 3 else (0, "", [run])
+    assert (held().failures, held().reason, KIND.wanted(now())) == failed
+
+
+@SQLITE
+def test_a_shop_that_moved_is_followed_and_counted_anew_after_each_page(
+    shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = iter(["a", "b", "c", "", "d", "e", "f", ""])
+    real = sync.pull
+
+    def pull(turn: turns.Turn, cursor: str, at: datetime) -> Batch:
+        after = next(addresses, "")
+        return Batch(cursor=cursor, more=True, moved=f"{platform.address}/{after}") if after else real(turn, cursor, at)
+
+    monkeypatch.setattr(sync, "pull", pull)
+    assert pulled(9) == [True] * 8 + [False]
+    assert (held().failures, held().moves, mirror.count("ws", "shop")) == (0, 0, 30)
+    assert [call.cursor for call in platform.of("c") + platform.of("f")] == ["", "10", "20"]
+
+
 # Asking the platforms
 
 

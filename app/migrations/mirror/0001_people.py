@@ -89,6 +89,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=300), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("refusals", sa.Integer(), nullable=False),
+        sa.Column("moves", sa.Integer(), nullable=False),
         sa.Column("next_at", sa.DateTime(), nullable=True),
         sa.Column("hinted_at", sa.DateTime(), nullable=True),
         sa.Column("pushed_at", sa.DateTime(), nullable=True),
