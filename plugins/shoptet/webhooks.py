@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from app.sdk import Links, told_fields, told_id, told_text
+from app.sdk import Links, UpstreamFailed, told_fields, told_id, told_text
 
 from .api import Shop
 from .schemas import LEAVING, STATES
@@ -25,10 +25,17 @@ def subscribe(shop: Shop, links: Links) -> Mapping[str, str]:
     for event in EVENTS:
         url = links.to("uninstall" if event == LEAVING else "webhook")
         if event not in held:
-            shop.ask("POST", "webhooks", {"data": [{"event": event, "url": url}]}, takes=DECLINED)
+            write(shop, "POST", "webhooks", [{"event": event, "url": url}], DECLINED)
         elif held[event][1] != url:
-            shop.ask("PATCH", f"webhooks/{held[event][0]}", {"data": {"event": event, "url": url}})
+            write(shop, "PATCH", f"webhooks/{held[event][0]}", {"event": event, "url": url})
     return {}
+
+
+def write(shop: Shop, method: str, path: str, data: object, takes: Collection[int] = ()) -> None:
+    """One change. A success may name `errors`, for one of several items: it is none then. Raises as `Shop.ask` does."""
+    response = shop.ask(method, path, {"data": data}, takes)
+    if response.ok and response.body and told_fields(response.json()).get("errors"):
+        raise UpstreamFailed("not_done_by_shop")
 
 
 def there(shop: Shop) -> dict[str, tuple[int, str]]:

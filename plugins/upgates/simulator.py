@@ -204,7 +204,8 @@ class Simulator(simulation.Simulator):
     ``{"keeps_access": True}`` lets the credentials live on after an uninstall. ``lies`` puts wrong numbers into a
     list's pagination. ``enforced`` refuses a fourth call at once; how many came together is counted always.
     ``clock`` tells the time. Whatever is added, changed or removed is told to the ``webhooks`` that were made through
-    the API, at once and one by one; ``told`` holds the event and the host's answer, 0 for none.
+    the API, at once and one by one; ``told`` holds the event and the host's answer, 0 for none. Webhooks of an event in
+    ``unwilling`` are neither made nor changed, which a 200 tells.
     """
 
     connector = "upgates"
@@ -236,6 +237,7 @@ class Simulator(simulation.Simulator):
         self.webhooks: dict[int, dict[str, Any]] = {}
         self.told: list[tuple[str, int]] = []
         self.denied: set[str] = set()
+        self.unwilling: set[str] = set()
         self._hook_ids = itertools.count(1)
 
     @property
@@ -472,8 +474,12 @@ class Simulator(simulation.Simulator):
         id = given["id"] if call.method == "PUT" else next(self._hook_ids)
         if call.method == "PUT" and id not in self.webhooks:
             return reply({"message": "Not found"}, 404)
+        done = "updated_yn" if call.method == "PUT" else "created_yn"
+        if given.get("event") in self.unwilling:
+            wrong = {"object": "webhook", "property": "url", "message": "Not possible", "level": "error"}
+            return reply({"webhook": {**given, done: False, "messages": [wrong]}})
         self.webhooks[id] = {**NEW_HOOK, **self.webhooks.get(id, {}), **given, "id": id}
-        return reply({"webhook": self.webhooks[id]})
+        return reply({"webhook": {**self.webhooks[id], done: True, "messages": []}})
 
     def _shop(self, changes: Mapping[str, str]) -> dict[str, Any]:
         version = changes.get("version", "1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.sdk import Event, Links, read_object, told_fields, told_id, told_text
+from app.sdk import Event, Links, UpstreamFailed, read_object, told_fields, told_id, told_text
 
 from . import records
 from .shop import Shop
@@ -19,19 +19,36 @@ def subscribe(shop: Shop, links: Links) -> Mapping[str, str]:
     """Create what is missing, point the rest at the new address, delete what is there twice; raises as `Shop.ask`.
 
     "A hook belongs to the API user that made it", so all that point at this server are ours; "without the right to
-    that endpoint it cannot be made".
+    that endpoint it cannot be made". Raises `UpstreamFailed` where the shop says that it did not do one of these.
     """
     held, surplus = sorted_out(ours(shop, links))
     for event in allowed(shop):
         hook = {"active_yn": True, "name": f"Stallholder {event}", "event": event}
         hook["url"] = links.to("webhook", links.token("path"))
         if event in held:
-            shop.ask("PUT", "webhooks", json={"id": held[event], **hook})
+            write(shop, "PUT", "webhooks", {"id": held[event], **hook})
         else:
-            shop.ask("POST", "webhooks", json=hook)
+            write(shop, "POST", "webhooks", hook)
     if surplus:
-        shop.ask("DELETE", f"webhooks?ids={'%3B'.join(map(str, surplus))}")
+        write(shop, "DELETE", f"webhooks?ids={'%3B'.join(map(str, surplus))}")
     return {"webhook_origin": links.public_url}
+
+
+def write(shop: Shop, method: str, path: str, json: object = None) -> None:
+    """One change. "Answers are 200 even when items failed" (4.3): `created_yn` and the like tell; raises as `ask`."""
+    response = shop.ask(method, path, json)
+    if response.body and refusals(response.json()):
+        raise UpstreamFailed("not_done_by_shop")
+
+
+def refusals(told: object) -> list[str]:
+    """The names of all that the answer says no to, at any depth."""
+    if isinstance(told, list):
+        return [name for item in told for name in refusals(item)]
+    if not isinstance(told, dict):
+        return []
+    said = [name for name, value in told.items() if (name.endswith("_yn") or name == "deleted") and value in DENIED]
+    return said + [name for value in told.values() for name in refusals(value)]
 
 
 def allowed(shop: Shop) -> Sequence[str]:

@@ -101,6 +101,43 @@ def test_what_this_access_may_not_hear_of_is_not_asked_for(shop: Shop) -> None:
 
 
 @SQLITE
+@pytest.mark.parametrize("how", ["create", "change"])
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "control"])
+def test_a_200_that_says_no_is_no_subscription(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, how: str, guarded: bool
+) -> None:
+    if not guarded:
+        monkeypatch.setattr(webhooks, "refusals", lambda told: [])
+    if how == "create":
+        shop.box.webhooks.clear()
+    shop.box.unwilling = {"Customers.delete"}
+    now = datetime.now(UTC) + DAY
+    shop.work(SUBSCRIBE, at=now)
+    row = shop.row(SUBSCRIBE)
+    assert (row.failures, row.reason) == ((1, "not_done_by_shop") if guarded else (0, ""))
+    shop.box.unwilling.clear()
+    assert shop.work(SUBSCRIBE, at=row.next_at) == 1
+    assert events(shop) == sorted(webhooks.EVENTS)
+    assert (shop.row(SUBSCRIBE).failures, len(urls(shop))) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("told", "no"),
+    [
+        pytest.param({"webhooks": [{"created_yn": True}, {"created_yn": False}]}, ["created_yn"], id="one of two"),
+        pytest.param({"webhook": {"updated_yn": 0}}, ["updated_yn"], id="as a number"),
+        pytest.param({"webhooks": [{"id": "1", "deleted": False}]}, ["deleted"], id="not deleted"),
+        pytest.param({"active_yn": False}, ["active_yn"], id="made, and switched off"),
+        pytest.param({"webhook": {"created_yn": True, "messages": []}}, [], id="done"),
+        pytest.param({"webhooks": [{"deleted": True, "name": None}]}, [], id="deleted"),
+        pytest.param([7, None, "no", {"name": "no", "yn": False}], [], id="odd"),
+    ],
+)
+def test_what_an_answer_says_no_to(told: Any, no: list[str]) -> None:
+    assert webhooks.refusals(told) == no
+
+
+@SQLITE
 def test_a_server_that_moved_takes_its_webhooks_along(shop: Shop) -> None:
     for hook in shop.box.webhooks.values():
         hook["url"] = hook["url"].replace(shop.stage.url, "https://former.example")

@@ -250,6 +250,18 @@ def test_webhooks_are_made_once_mended_and_left_out_where_denied(world: World) -
     assert len(world.eshop.webhooks) == 9
 
 
+@pytest.mark.parametrize("errors", [["limit reached"], None], ids=["partial", "control"])
+def test_a_webhook_that_was_made_in_part_is_none(world: World, errors: list[str] | None) -> None:
+    told = Reply(201, json.dumps({"data": {"webhooks": []}, "errors": errors}).encode())
+    world.eshop.behaviour["webhooks"] = lambda call: told if call.method == "POST" else None
+    refused = False
+    try:
+        shoptet.subscribe(world.installation, world.settings, world.gate.within(20), Addresses())
+    except UpstreamFailed as failure:
+        refused = failure.reason == "not_done_by_shop"
+    assert refused is bool(errors)
+
+
 # Tokens
 
 
