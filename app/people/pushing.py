@@ -168,8 +168,11 @@ def next_ids(session: Session, turn: Turn) -> list[int]:
 
 
 def push(turn: Turn, changes: Changes) -> str:
-    """Hand a batch over; returns the connector's memo, raises what the connector raises."""
-    if not changes:
+    """Hand a batch over; returns the connector's memo, raises what the connector raises.
+
+    Right after the customer connected also where there is nobody: the platform may have to be told who pushes.
+    """
+    if not changes and (turn.row.memo or turn.row.cursor):
         return turn.row.memo
     arguments = {"installation": turn.installation, "outbound": turn.outbound, "memo": turn.row.memo}
     memo = turn.connector.call("push", settings=turn.connector.settings, changes=changes, **arguments)

@@ -179,6 +179,7 @@ def push(  # type: ignore[empty-body]
 ) -> str:
     """Tell the platform what changed: people for at most ``limits.batch`` humans, whatever orders they have.
 
+    The first call after the customer connected comes also where nothing has changed yet: nobody and nothing is told.
     Either all is taken, or it raises `Stopped`, `Later` or `UpstreamFailed`, and the same may come again. Returns what
     it wants to be told as ``memo`` the next time; empty at first, and after the customer connected anew.
     """

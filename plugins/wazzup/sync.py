@@ -37,16 +37,18 @@ Item = Mapping[str, Any]
 
 
 def push(outbound: Outbound, settings: Settings, installation: Installation, changes: Changes, memo: str) -> str:
-    """Hand people over in the order that "keeps references valid": the user, contacts, the pipeline, deals.
+    """Hand people over in the order that "keeps references valid": the user, the pipeline, contacts, deals.
 
     Each is an upsert by id, so a batch may be pushed again; last, what is no more is deleted. The user and the pipeline
-    are sent once: the memo says that they were. Passed over are people without an international phone, and the orders
-    of those whose contact Wazzup does not take. Raises `Stopped`, `Later` and `UpstreamFailed`.
+    are sent once, also where there is nobody yet, since a customer gives roles and chooses stages right after
+    connecting: the memo says that they were. Passed over are people without an international phone, and the orders of
+    those whose contact Wazzup does not take. Raises `Stopped`, `Later` and `UpstreamFailed`.
     """
     key = installation.secret("api_key")
     if not key:
         raise Stopped("no_key")
     told = Told(partial(call, outbound, settings, key), settings, installation.id, set(memo.split()))
+    told.introduce()
     refused = told.contacts(changes.people)
     told.deals([(person, order) for person, order in changes.orders if person.id not in refused])
     told.take_back(changes)
@@ -63,13 +65,16 @@ class Told:
         """The contact's id at Wazzup."""
         return id_of(person, self.installation)
 
+    def introduce(self) -> None:
+        """Send the one user, who is responsible for all, and the one pipeline."""
+        name = self.settings["name"]
+        self.once("/users", {"id": US, "name": cut(name, 150)})
+        self.once("/pipelines", {"id": US, "name": cut(name, 100), "stages": STAGES})
+
     def contacts(self, people: Sequence[Person]) -> set[str]:
-        """Send people; returns the ids of those whom Wazzup calls invalid."""
+        """Send people; returns the ids of those whom Wazzup does not take."""
         named = {self.id_of(person): person for person in people}
         contacts = [contact for id, person in named.items() if (contact := contact_of(id, person))]
-        if not contacts:
-            return set()
-        self.once("/users", {"id": US, "name": cut(self.settings["name"], 150)})
         taken = {contact["id"] for contact in deliver(self.call, "/contacts", contacts)}
         return {named[contact["id"]].id for contact in contacts if contact["id"] not in taken}
 
@@ -77,9 +82,7 @@ class Told:
         """Send orders of people who have a contact."""
         told = (deal_of(self.id_of(person), person, order) for person, order in orders)
         deals = {deal["id"]: deal for deal in told if deal}
-        if deals:
-            self.once("/pipelines", {"id": US, "name": cut(self.settings["name"], 100), "stages": STAGES})
-            deliver(self.call, "/deals", list(deals.values()))
+        deliver(self.call, "/deals", list(deals.values()))
 
     def once(self, path: str, item: Item) -> None:
         """Send the one user or the one pipeline, unless Wazzup has it like this."""
@@ -153,27 +156,44 @@ def cut(text: str, longest: int = LONGEST_TEXT) -> str:
 def deliver(call: Callable[..., Response], path: str, items: Sequence[Item]) -> list[Item]:
     """Send ``items`` by the hundred; returns those that were taken.
 
-    "A rejected batch is rejected whole": the items it names are dropped, and the rest is sent once more.
+    "A rejected batch is rejected whole". The items that a rejection names are dropped, and the rest is sent again, as
+    long as some are named; where none is, the batch is halved until what is refused stands alone, and that is dropped:
+    one bad item must not hold up a workspace. Raises as `check_taken`, and `UpstreamFailed` where all is refused for a
+    reason that says nothing of the items.
     """
-    taken: list[Item] = []
-    for start in range(0, len(items), LARGEST):
-        batch = items[start : start + LARGEST]
+    taken, unexplained = list[Item](), False
+    waiting = [items[start : start + LARGEST] for start in range(0, len(items), LARGEST)]
+    while waiting:
+        batch = waiting.pop(0)
         response = call("POST", path, batch)
-        if bad := rejected(response):
-            batch = [item for index, item in enumerate(batch) if index not in bad]
-            response = call("POST", path, batch) if batch else Response(200)
-        check_taken(response)
-        taken += batch
+        if bad := rejected(response, len(batch)):
+            left = [item for index, item in enumerate(batch) if index not in bad]
+            waiting[:0] = [left] if left else []
+        elif not is_about_items(response):
+            check_taken(response)
+            taken += batch
+        elif len(batch) > 1:
+            half = len(batch) // 2
+            waiting[:0] = [batch[:half], batch[half:]]
+        else:
+            unexplained |= not code_of(response).lower().startswith("invalid")
+    if unexplained and not taken:
+        raise UpstreamFailed("push_refused")
     return taken
 
 
-def rejected(response: Response) -> set[int]:
+def rejected(response: Response, size: int) -> set[int]:
     """The indexes that a rejection names: `INVALID_CONTACTS_DATA` and the like, with `data: [{index, fields}]`."""
     if response.status != 400 or not re.fullmatch("(invalid|duplicate).*", code_of(response).lower()):
         return set()
     data = response.json().get("data")
     named = [entry.get("index") for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
-    return {index for index in named if type(index) is int and 0 <= index < LARGEST}
+    return {index for index in named if type(index) is int and 0 <= index < size}
+
+
+def is_about_items(response: Response) -> bool:
+    """Whether smaller batches may be taken: 400 is "validation, `TOO_MANY_ENTITIES` etc." (5.5)."""
+    return response.status == 400 and not code_of(response).lower().startswith("duplicate")
 
 
 def check_taken(response: Response) -> None:

@@ -84,6 +84,24 @@ def test_everybody_once_in_batches(taker: Flask, platform: Platform) -> None:
     assert progress("taker", kind="push").state == "live"
 
 
+@SQLITE
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "control"])
+def test_a_platform_that_is_connected_to_nobody_is_told_once(
+    taker: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """It may want a user there before the first person comes."""
+    if not guarded:
+        real = pushing.push
+        monkeypatch.setattr(pushing, "push", lambda turn, changes: real(turn, changes) if changes else turn.row.memo)
+    mirror.forget("ws")
+    push_all()
+    assert platform.pushed == ([("taker", [])] if guarded else [])
+    for hours in (2, 4):
+        push_all(now() + hours * SWEEP)
+    assert len(platform.pushed) == guarded
+    assert progress("taker", kind="push").state == "live"
+
+
 def test_only_what_changed(taker: Flask, platform: Platform) -> None:
     push_all()
     platform.pushed.clear()

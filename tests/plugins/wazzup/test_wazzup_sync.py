@@ -164,8 +164,8 @@ def test_a_person_with_an_order_takes_four_calls_in_order() -> None:
     base, bearer = SETTINGS["api_url"], {"Authorization": f"Bearer {KEY}"}
     assert platform.calls == [
         ("POST", f"{base}/users", bearer, [{"id": "stallholder", "name": "Acme"}]),
-        ("POST", f"{base}/contacts", bearer, [contact]),
         ("POST", f"{base}/pipelines", bearer, [{"id": "stallholder", "name": "Acme", "stages": stages}]),
+        ("POST", f"{base}/contacts", bearer, [contact]),
         ("POST", f"{base}/deals", bearer, [order]),
     ]
 
@@ -227,22 +227,28 @@ def test_whom_wazzup_brought_keeps_the_id_that_it_was_answered(box: Box) -> None
     assert box.pushed("deals")[0]["contacts"] == [ours]
 
 
-def test_people_without_orders_take_two_calls(box: Box) -> None:
+def test_people_without_orders_take_one_call(box: Box) -> None:
+    box.push()
     box.push(*(person(id) for id in range(1, 101)))
-    assert box.routes() == ["users", "contacts"]
+    assert box.routes() == ["users", "pipelines", "contacts"]
     assert len(box.pushed("contacts")) == 100
 
 
 @pytest.mark.parametrize("people", [[], [person(1, "A", phone="777 123 456")]], ids=["nobody", "no usable phone"])
-def test_nothing_to_tell_takes_no_call(people: Sequence[Person]) -> None:
-    platform = Platform(Response(200))
-    push(SETTINGS, platform, *people)
-    assert platform.calls == []
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "control"])
+def test_right_after_connecting_there_is_a_user_who_can_be_given_a_role(
+    box: Box, monkeypatch: pytest.MonkeyPatch, people: Sequence[Person], guarded: bool
+) -> None:
+    if not guarded:
+        monkeypatch.setattr(sync.Told, "introduce", lambda self: None)
+    for _ in range(2):
+        box.push(*people)
+    assert box.routes() == (["users", "pipelines"] if guarded else [])
 
 
 def test_the_platform_takes_all_of_it(box: Box) -> None:
     box.push(*(person(id, f"{id}-1", f"{id}-2") for id in range(1, 101)))
-    assert box.routes() == ["users", "contacts", "pipelines", "deals", "deals"]
+    assert box.routes() == ["users", "pipelines", "contacts", "deals", "deals"]
     assert [len(box.pushed(kind)) for kind in KINDS] == [1, 100, 1, 200]
     assert {deal["contacts"][0] for deal in box.pushed("deals")} == {f"p-{id}" for id in range(1, 101)}
     assert box.simulator.connection.ids("contacts") == [f"p-{id}" for id in range(1, 101)]
@@ -354,7 +360,7 @@ def test_an_address_fits_or_is_left_out(
     box.push(Person("1", "One", phone="+420777123456", url=url, orders=[Order("A", url=of_order)]))
     assert [contact.get("uri") for contact in box.pushed("contacts")] == [of_contact]
     assert [deal["uri"] for deal in box.pushed("deals")] == ([of_deal] if of_deal else [])
-    assert box.routes() == (["users", "contacts", "pipelines", "deals"] if of_deal else ["users", "contacts"])
+    assert box.routes() == ["users", "pipelines", "contacts", *(["deals"] if of_deal else [])]
 
 
 def test_an_order_without_a_number_is_passed_over(box: Box) -> None:
@@ -431,6 +437,8 @@ def test_more_than_a_hundred_are_sent_by_the_hundred(box: Box) -> None:
 
 # A batch that Wazzup rejects
 
+INTRODUCED = (Response(200), Response(200))  # the user and the pipeline were taken
+
 
 def refuse(*indexes: object, code: str = "INVALID_CONTACTS_DATA") -> Response:
     """A rejection that names these indexes."""
@@ -439,7 +447,7 @@ def refuse(*indexes: object, code: str = "INVALID_CONTACTS_DATA") -> Response:
 
 
 def test_what_a_rejection_names_is_dropped_with_its_deals() -> None:
-    platform = Platform(Response(200), refuse(1), Response(200))
+    platform = Platform(*INTRODUCED, refuse(1), Response(200))
     push(SETTINGS, platform, person(1, "A"), person(2, "B"), person(3, "C"))
     assert [[item["id"] for item in body] for body in platform.sent("contacts")] == [
         ["p-1", "p-2", "p-3"],
@@ -455,26 +463,98 @@ def test_a_genuine_rejection_leaves_the_rest(box: Box, monkeypatch: pytest.Monke
     box.push(person(1, "A"), person(2, "B"), person(3))
     assert [contact["id"] for contact in box.pushed("contacts")] == ["p-1", "p-3"]
     assert [deal["name"] for deal in box.pushed("deals")] == ["Order A"]
-    assert box.routes() == ["users", "contacts", "contacts", "pipelines", "deals"]
+    assert box.routes() == ["users", "pipelines", "contacts", "contacts", "deals"]
 
 
 def test_a_batch_of_which_nothing_is_left_is_not_sent_again() -> None:
-    platform = Platform(Response(200), refuse(0, 1), Response(200))
+    platform = Platform(*INTRODUCED, refuse(0, 1), Response(200))
     push(SETTINGS, platform, person(1, "A"), person(2))
-    assert [url.rpartition("/")[2] for _, url, _, _ in platform.calls] == ["users", "contacts"]
+    assert [url.rpartition("/")[2] for _, url, _, _ in platform.calls] == ["users", "pipelines", "contacts"]
 
 
-def test_a_second_rejection_is_no_success() -> None:
-    platform = Platform(Response(200), refuse(0), refuse(0))
-    with pytest.raises(UpstreamFailed, match="push_refused"):
-        push(SETTINGS, platform, person(1), person(2))
-    assert len(platform.sent("contacts")) == 2
+Judge = Callable[[Sequence[str]], Mapping[str, Any] | None]
+INVALID = {"error": "INVALID_CONTACTS_DATA", "description": "x"}
+WRONG = {"p-50", "p-60"}
+
+
+def names_none(ids: Sequence[str]) -> Mapping[str, Any] | None:
+    """Says that the batch is wrong, and not where."""
+    return INVALID if WRONG & set(ids) else None
+
+
+def names_first(ids: Sequence[str]) -> Mapping[str, Any] | None:
+    """Names one wrong item at a time."""
+    wrong = [{"index": index, "fields": ["name"]} for index, id in enumerate(ids) if id in WRONG]
+    return INVALID | {"data": wrong[:1]} if wrong else None
+
+
+def blocks(ids: Sequence[str]) -> Mapping[str, Any] | None:
+    """Something in front of the platform does not like what is written in some item."""
+    return {} if WRONG & set(ids) else None
+
+
+def judging(box: Box, judge: Judge) -> None:
+    """Have the platform refuse contacts like this."""
+
+    def judged(asked: Call) -> Reply | None:
+        told = judge([item["id"] for item in json.loads(asked.body)])
+        return None if told is None else Reply(400, json.dumps(told).encode())
+
+    box.simulator.behaviour["POST contacts"] = judged
+
+
+def deliver_once_more(call: Callable[..., Response], path: str, items: Sequence[sync.Item]) -> list[sync.Item]:
+    """The former rule: what a rejection names is dropped, and the rest is sent once more."""
+    taken: list[sync.Item] = []
+    for start in range(0, len(items), 100):
+        batch = items[start : start + 100]
+        response = call("POST", path, batch)
+        if bad := sync.rejected(response, len(batch)):
+            batch = [item for index, item in enumerate(batch) if index not in bad]
+            response = call("POST", path, batch)
+        sync.check_taken(response)
+        taken += batch
+    return taken
+
+
+@pytest.mark.parametrize("judge", [names_none, names_first, blocks])
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "control"])
+def test_two_bad_people_do_not_hold_up_the_others(
+    box: Box, monkeypatch: pytest.MonkeyPatch, judge: Judge, guarded: bool
+) -> None:
+    if not guarded:
+        monkeypatch.setattr(sync, "deliver", deliver_once_more)
+    judging(box, judge)
+    ended = outcome(lambda: box.push(*(person(id, *["A"] * (id == 50)) for id in range(1, 101))))
+    taken = {contact["id"] for contact in box.pushed("contacts")}
+    assert (ended, len(taken)) == ((None, 98) if guarded else (UpstreamFailed, 0))
+    assert not taken & WRONG
+    assert box.pushed("deals") == [], "an order of somebody who is not there"
+
+
+def test_one_bad_person_among_a_thousand_is_dropped_alone(box: Box) -> None:
+    judging(box, lambda ids: INVALID if "p-50" in ids else None)
+    for start in range(1, 1001, 100):
+        box.push(*(person(id) for id in range(start, start + 100)))
+    assert len(box.pushed("contacts")) == 999
+    assert 10 < box.routes().count("contacts") <= 10 + 2 * 7
+
+
+def test_one_that_is_called_invalid_is_dropped_though_it_comes_alone(box: Box) -> None:
+    judging(box, names_none)
+    box.push(person(50))
+    box.push(person(51))
+    assert [contact["id"] for contact in box.pushed("contacts")] == ["p-51"]
+
+
+def test_all_of_a_batch_may_be_named_one_by_one() -> None:
+    platform = Platform(*INTRODUCED, refuse(0))
+    push(SETTINGS, platform, *(person(id) for id in range(1, 101)))
+    assert [len(items) for items in platform.sent("contacts")] == list(range(100, 0, -1))
 
 
 def test_a_rejected_deal_is_dropped_alone() -> None:
-    platform = Platform(
-        Response(200), Response(200), Response(200), refuse(0, code="INVALID_DEALS_DATA"), Response(200)
-    )
+    platform = Platform(*INTRODUCED, Response(200), refuse(0, code="INVALID_DEALS_DATA"), Response(200))
     push(SETTINGS, platform, person(1, "A", "B"))
     assert [[item["name"] for item in body] for body in platform.sent("deals")] == [["Order A", "Order B"], ["Order B"]]
 
@@ -484,25 +564,37 @@ def test_a_rejected_deal_is_dropped_alone() -> None:
     [
         pytest.param(refuse(), id="no index"),
         pytest.param(refuse(-1), id="negative"),
-        pytest.param(refuse(100), id="beyond the batch"),
+        pytest.param(refuse(2), id="beyond the batch"),
         pytest.param(refuse(True), id="boolean"),
         pytest.param(refuse("0"), id="text"),
         pytest.param(refuse(None, [], {}), id="no numbers"),
-        pytest.param(refuse(0, code="TOO_MANY_ENTITIES"), id="another code"),
-        pytest.param(refuse(0, code=""), id="no code"),
         pytest.param(Response(400, b'{"error":"INVALID_CONTACTS_DATA","data":{"index":0}}'), id="an object"),
         pytest.param(Response(400, b'{"error":"INVALID_CONTACTS_DATA","data":[0]}'), id="bare numbers"),
         pytest.param(Response(400, b'{"error":"INVALID_CONTACTS_DATA"}'), id="no data"),
+    ],
+)
+def test_a_rejection_that_names_nothing_is_found_out_by_halves(answer: Response) -> None:
+    platform = Platform(*INTRODUCED, answer, answer, Response(200))
+    push(SETTINGS, platform, person(1, "A"), person(2, "B"))
+    assert [[item["id"] for item in body] for body in platform.sent("contacts")] == [["p-1", "p-2"], ["p-1"], ["p-2"]]
+    assert [item["name"] for item in platform.sent("deals")[0]] == ["Order B"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(refuse(0, code="TOO_MANY_ENTITIES"), id="another code"),
+        pytest.param(refuse(0, code=""), id="no code"),
         pytest.param(Response(400), id="empty"),
         pytest.param(Response(400, b"[]"), id="array"),
         pytest.param(Response(400, b"<html>"), id="html"),
     ],
 )
-def test_a_rejection_that_names_nothing_is_no_success(answer: Response) -> None:
-    platform = Platform(Response(200), answer)
+def test_where_all_is_refused_and_nothing_said_of_the_items_it_is_no_success(answer: Response) -> None:
+    platform = Platform(*INTRODUCED, answer)
     with pytest.raises(UpstreamFailed, match="push_refused"):
         push(SETTINGS, platform, person(1, "A"), person(2))
-    assert len(platform.calls) == 2
+    assert len(platform.sent("contacts")) == 3
 
 
 @pytest.mark.parametrize("code", ["DUPLICATE", "DUPLICATE_PHONE_NUMBER", "duplicateContacts"])
@@ -770,10 +862,10 @@ def test_the_platform_counts_any_five_seconds(box: Box) -> None:
 
 def test_a_call_too_many_is_told_to_come_later(box: Box) -> None:
     box.simulator.ticks = lambda: 0.0
-    box.simulator.connection.moments += [0.0] * (MOST_CALLS - 1)
+    box.simulator.connection.moments += [0.0] * (MOST_CALLS - 2)
     with pytest.raises(Later, match="rate_limited"):
         box.push(person(1))
-    assert box.routes() == ["users", "contacts"]
+    assert box.routes() == ["users", "pipelines", "contacts"]
     assert box.pushed("contacts") == []
 
 
