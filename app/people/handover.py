@@ -94,7 +94,9 @@ class _Planning:
             (one for own in bought.values() for one in own), key=lambda one: (one.date, one.id), reverse=True
         )
         rows = [self.people[id] for id in theirs]
-        card = replace(to_card(rows, every), phone=phones.joined(row.phone for row in rows))
+        # What platforms take people by is the number as it is dialled from abroad.
+        phone = phones.joined(phones.with_countries(row.phone) for row in rows)
+        card = replace(to_card(rows, every), phone=phone)
         person = self._person(leader, known_as, card)
         stamp = digest({name: getattr(person, name) for name in TOLD})
         if before is None or before.digest != stamp:

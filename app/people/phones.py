@@ -27,6 +27,9 @@ LONGEST = 40
 LONGEST_FIELD = 5 * LONGEST
 # Fewer digits are an extension or a short code, which many share.
 SHORTEST_KEY = 7
+# Of ten digits one in eight of Mexico's national numbers is another country's valid one.
+SHORTEST_GUESSED = 11
+_BARE = re.compile(r"[0-9 .()/\u00a0-]+")
 _NO_DIGITS = re.compile(r"[^0-9]+")
 # One number and nothing else, as nearly all fields are: too short for two.
 _ONE = re.compile(r"\+?[0-9][0-9 ()-]{3,15}[0-9]")
@@ -77,6 +80,21 @@ def joined(texts: Iterable[str]) -> str:
     for number in (number for text in texts for number in numbers(text)):
         told.setdefault(_key(number) or number, number)
     return ", ".join(told.values())
+
+
+def with_countries(text: str) -> str:
+    """A phone field with ``+`` put before each number that is a valid one with its country code, or after a trunk 8.
+
+    Only for numbers of 11 digits and more: a shorter one may as well be a national number, and somebody else's.
+    """
+    return ", ".join(map(_with_plus, numbers(text)))
+
+
+def _with_plus(number: str) -> str:
+    raw = digits(number)
+    bare = len(raw) >= SHORTEST_GUESSED and _BARE.fullmatch(number) is not None and not raw.startswith("0")
+    guess = _guessed(raw) if bare else None
+    return f"+{_international(guess)}" if guess else number
 
 
 def _places(text: str) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from app.sdk import Order, Person, told_amount, told_fields, told_id, told_text
 
+# The directory keeps a hundred characters of phones: more numbers would be cut in the middle of one.
+MOST_PHONES, LONGEST_PHONES = 5, 100
 # The statuses that every account begins with, at the end of an order's way; one's own are not known by their names.
 CLOSED = re.compile(
     "complete|cancel-.*|no-call|no-product|already-buyed|delyvery-did-not-suit|prices-did-not-suit|return"
@@ -20,14 +22,13 @@ def to_person(entry: object, crm: str) -> Person | None:
     id = told_id(told.get("id"))
     if not id:
         return None
-    phones = told.get("phones")
-    phone = told_text(told_fields(phones[0]).get("number")) if isinstance(phones, list) and phones else ""
+    phones = phones_of(told)
     email, company = told_text(told.get("email")), told_text(told_fields(told.get("contragent")).get("legalName"))
     return Person(
         external_id=str(id),
-        name=name_of(told) or company or email or phone or f"#{id}",
+        name=name_of(told) or company or email or next(iter(phones), f"#{id}"),
         email=email,
-        phone=phone,
+        phone=", ".join(phones),
         company=company,
         url=f"{crm}/customers/{id}",
         note=told_text(told.get("commentary")),
@@ -70,6 +71,16 @@ def to_order(entry: object, crm: str) -> Order | None:
 def name_of(told: Mapping[str, Any]) -> str:
     """First name, patronymic and family name, as many as there are."""
     return " ".join(" ".join(told_text(told.get(name)) for name in ("firstName", "patronymic", "lastName")).split())
+
+
+def phones_of(told: Mapping[str, Any]) -> list[str]:
+    """The first numbers of a customer, each once, as many as are kept whole."""
+    listed = told.get("phones")
+    numbers = (told_text(told_fields(item).get("number")) for item in (listed if isinstance(listed, list) else ()))
+    found = list(dict.fromkeys(filter(None, numbers)))[:MOST_PHONES]
+    while len(found) > 1 and len(", ".join(found)) > LONGEST_PHONES:
+        found.pop()
+    return found
 
 
 def date(value: object) -> str:

@@ -22,7 +22,7 @@ JANA = Person(
     external_id="1",
     name="Jana Nováková",
     email="jana+shop@example.cz",
-    phone="+420 777 123 456",
+    phone="+420 777 123 456, +420 602 111 222",
     company="Pekárna Nováková",
     url="https://shop.example.cz/admin/customers/1?tab=a&b",
     note="Prefers\nmornings",

@@ -284,6 +284,7 @@ def test_card(client: FlaskClient, enter: Enter) -> None:
         "Pekárna Nováková",
         'href="mailto:jana%2Bshop@example.cz"',
         'href="tel:+420777123456"',
+        'href="tel:+420602111222"',
         'href="https://shop.example.cz/admin/customers/1?tab=a&amp;b" target="_blank" rel="noopener noreferrer"',
         "7. 3. 2025",
         "1 234,50 Kč",

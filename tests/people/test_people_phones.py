@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from app.people import phones
-from app.people.phones import asked_forms, joined, keys, numbers, stored_forms, whole
+from app.people.phones import asked_forms, joined, keys, numbers, stored_forms, whole, with_countries
 from app.people.rows import to_storable
 from app.sdk import Person
 
@@ -141,3 +141,39 @@ def test_an_extension_is_no_part_of_the_number() -> None:
 @pytest.mark.parametrize("text", ["", "n/a", "+", "++", "(", "00", "\0", "\ud800", "٠٠٤٢٠٧٧٧١٢٣٤٥٦", "9" * 10_000])
 def test_odd_texts_do_not_crash(text: str) -> None:
     assert all(len(form) <= 64 for form in stored_forms(text) | set(asked_forms(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("79211234567", "+79211234567", id="the country code, no plus"),
+        pytest.param("8 (921) 123-45-67", "+79211234567", id="the trunk 8 of country code 7"),
+        pytest.param("420 777 123 456; 79211234567", "+420777123456, +79211234567", id="two"),
+        pytest.param("+420 777 123 456", "+420 777 123 456", id="told as it is"),
+        pytest.param("00420777123456", "00420777123456", id="told as it is, by 00"),
+        pytest.param("777 123 456", "777 123 456", id="a national number"),
+        pytest.param("0777 123 456 78", "0777 123 456 78", id="a trunk 0"),
+        pytest.param("42099", "42099", id="no valid number"),
+        pytest.param("79211234567 ext. 5", "79211234567 ext. 5", id="more than a number"),
+        pytest.param("call me", "", id="no number"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_a_country_is_put_before_a_number_that_names_it(text: str, told: str) -> None:
+    assert with_countries(text) == told
+
+
+@pytest.mark.parametrize(
+    ("shortest", "kept"), [(phones.SHORTEST_GUESSED, True), (0, False)], ids=["guarded", "control"]
+)
+def test_no_country_is_put_before_a_number_that_is_valid_at_home(
+    monkeypatch: pytest.MonkeyPatch, shortest: int, kept: bool
+) -> None:
+    """A Mexican number of ten digits, which would be a German one."""
+    monkeypatch.setattr(phones, "SHORTEST_GUESSED", shortest)
+    assert (with_countries("494 730 1413") == "494 730 1413") is kept
+
+
+def test_fields_of_several_numbers_are_joined_number_by_number() -> None:
+    fields = ["+420 777 123 456, +421 905 123 456", "00421905123456", "+420 602 111 222 / +420777123456", ""]
+    assert joined(fields) == "+420 777 123 456, +421 905 123 456, +420 602 111 222"

@@ -18,7 +18,8 @@ from app.people import joining, mirror, pushing
 from app.people.directory import PeopleDirectory
 from app.people.models import PersonRow, PushedRow
 from app.people.pushing import SWEEP, Pushing
-from app.sdk import Batch, Order, Person, State
+from app.people.turns import Turn
+from app.sdk import Batch, Changes, Order, Person, State
 from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform, serving_platform
 from tests.jobs.host import host_in, install
@@ -103,6 +104,28 @@ def test_the_same_human_in_two_shops_is_one_contact_with_the_orders_of_both(ther
         person = PeopleDirectory("ws").person(id)
         assert person is not None
         assert person.id == a
+
+
+@SQLITE
+def test_every_number_of_a_person_joins_is_searched_by_and_handed_over_as_dialled_from_abroad(
+    there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[str] = []
+    real = pushing.push
+
+    def noting(turn: Turn, changes: Changes) -> str:
+        handed.extend(person.phone for person in changes.people if turn.installation.id == "taker")
+        return real(turn, changes)
+
+    monkeypatch.setattr(pushing, "push", noting)
+    apply("shop", Person("a", "Jan Novák", phone="8 (921) 123-45-67, 777 123 456, +420 602 111 222"))
+    apply("store", Person("b", "J. Novak", phone="00420602111222"))
+    apply("elsewhere", Person("x", "Jan", phone="+420602111222"))
+    assert list(there.push().people.values()) == ["Jan Novák"]
+    assert handed == ["+79211234567, 777 123 456, +420 602 111 222"]
+    for query in ("+7 921 123 45 67", "777123456", "602 111 222"):
+        assert len(PeopleDirectory("ws").search(query)) == 1
+        assert PeopleDirectory("ws").by_contact(phone=query) is not None
 
 
 def test_who_joins_later_is_taken_back_and_who_comes_apart_is_told_again(there: There) -> None:

@@ -446,7 +446,7 @@ def test_a_customer_becomes_a_person() -> None:
         "7",
         "Иван Петрович Сидоров",
         "ivan@example.com",
-        "+7 900",
+        "+7 900, +7 901",
         "ООО Ромашка",
         f"{CRM}/customers/7",
         "Звонить утром",
@@ -469,6 +469,27 @@ def test_everybody_has_some_name(told: dict[str, Any], name: str) -> None:
     person = records.to_person({"id": 7} | told, CRM)
     assert person is not None
     assert person.name == name
+
+
+LONG_ONES = [f"+42077700000{number} ext. 123456789" for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "phone"),
+    [
+        pytest.param(["+7 900", "+7 901", "+7 900"], "+7 900, +7 901", id="each once"),
+        pytest.param(["", "+7 901"], "+7 901", id="the first is empty"),
+        pytest.param([None, {}, 7, "+7 901"], "+7 901", id="the first are odd"),
+        pytest.param([f"+{n}" for n in range(1, 9)], "+1, +2, +3, +4, +5", id="eight"),
+        pytest.param(LONG_ONES, ", ".join(LONG_ONES[:3]), id="none is cut in the middle"),
+        pytest.param(["9" * 300, "+1"], "9" * 300, id="one too long"),
+        pytest.param([], "", id="none"),
+    ],
+)
+def test_all_numbers_of_a_customer_are_told(numbers: list[Any], phone: str) -> None:
+    person = records.to_person({"id": 7, "phones": [{"number": number} for number in numbers]}, CRM)
+    assert person is not None
+    assert person.phone == phone
 
 
 @pytest.mark.parametrize("id", [None, True, 0, -1, 1.5, "", "x", "1 ", [], {}, 10**18])
