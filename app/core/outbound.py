@@ -60,13 +60,20 @@ class Outgate:
             logging.getLogger(name).addFilter(_silent)
 
     def within(
-        self, seconds: float | None, clock: Callable[[], float] = time.monotonic, *, apart: bool = False
+        self,
+        seconds: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        apart: bool = False,
+        largest: int = BODY_CAP,
     ) -> Outbound:
         """A view whose calls share ``seconds`` of wall-clock time, counted from now; None for no shared limit.
 
-        ``apart``: in threads of their own, so that nobody else waits for these; where none is free they are refused.
+        ``apart``: in threads of their own, so that nobody else waits for these; where none is free they are refused. An
+        answer of more than ``largest`` bytes is refused.
         """
-        return _Outgoing(self, None if seconds is None else clock() + seconds, clock, apart=apart)
+        until = None if seconds is None else clock() + seconds
+        return _Outgoing(self, until, clock, apart=apart, largest=largest)
 
     def make_room(self, threads: int) -> None:
         """Have at least so many calls under way at once, before the first is made; a thread begins with its need."""
@@ -92,11 +99,11 @@ class Outgate:
             return requests.Request(method, destination.url, headers=merged, **parts).prepare()
         raise UpstreamFailed("bad_request")
 
-    def _perform(self, prepared: requests.PreparedRequest, seconds: float, *, apart: bool) -> Response:
+    def _perform(self, prepared: requests.PreparedRequest, seconds: float, *, apart: bool, largest: int) -> Response:
         """Run a call in a thread of its own, so that neither DNS, TLS nor a slow answer can hold the caller."""
         if self._process != os.getpid():
             self._open()
-        call = _Call(time.monotonic() + seconds)
+        call = _Call(time.monotonic() + seconds, largest)
         future = (self._apart if apart else self._threads).submit(self._run, prepared, call)
         with suppress(TimeoutError):
             return future.result(seconds)
@@ -139,11 +146,14 @@ class Outgate:
 class _Outgoing:
     """What the rest of the host sees: the `Outbound` of one action."""
 
-    def __init__(self, gate: Outgate, until: float | None, clock: Callable[[], float], *, apart: bool) -> None:
+    def __init__(
+        self, gate: Outgate, until: float | None, clock: Callable[[], float], *, apart: bool, largest: int
+    ) -> None:
         self._gate = gate
         self._apart = apart
         self._until = until
         self._clock = clock
+        self._largest = largest
 
     def request(
         self,
@@ -166,7 +176,7 @@ class _Outgoing:
         seconds = timeout if self._until is None else min(timeout, self._until - self._clock())
         if seconds <= 0:
             raise UpstreamFailed("timeout")
-        return self._gate._perform(prepared, seconds, apart=self._apart)
+        return self._gate._perform(prepared, seconds, apart=self._apart, largest=self._largest)
 
     def exempts(self, url: str) -> bool:
         """See `Outbound.exempts`."""
@@ -197,10 +207,11 @@ class _Few:
 
 
 class _Call:
-    """One call under way: its deadline, and the socket to cut when nobody waits any more."""
+    """One call under way: its deadline, the most it may bring, and the socket to cut when nobody waits any more."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, largest: int) -> None:
         self._deadline = deadline
+        self.largest = largest
         self._socket: socket.socket | None = None
         self._over = False
 
@@ -260,7 +271,7 @@ def _read_body(answer: requests.Response, headers: Mapping[str, str], call: _Cal
     while piece := answer.raw.read1(_CHUNK, decode_content=True):
         call.left()
         body += piece
-        if len(body) > BODY_CAP:
+        if len(body) > call.largest:
             raise UpstreamFailed("too_large")
     return bytes(body)
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.core.database import reading
 from app.core.models import InstallationRow
+from app.core.outbound import BODY_CAP
 from app.core.services import services
 from app.jobs import live, logins
 from app.people import mirror, turns
@@ -79,7 +80,7 @@ def askable(workspace_id: str, now: datetime) -> list[Turn]:
             continue
         if connector is not None and connector.serving and connector.implements("lookup"):
             # Apart: an install, which may need a call, never waits for a search.
-            asked.append(turns.to_turn(row, one, connector, now, SECONDS, apart=True))
+            asked.append(turns.to_turn(row, one, connector, now, SECONDS, apart=True, largest=BODY_CAP))
     return asked[:MOST_ASKED]
 
 

@@ -31,6 +31,9 @@ log = structlog.get_logger()
 
 # One step's calls together, in seconds; less than the grace that a stopping worker has.
 STEP_SECONDS = 15.0
+# The largest answer of a step, in bytes. A platform may have pages of a fixed number of orders, each with any number
+# of lines; to read one of 16 MB takes about 100 MB of memory for a moment.
+LARGEST_ANSWER = 16 * 1024 * 1024
 INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
@@ -197,15 +200,17 @@ def to_turn(
     seconds: float = STEP_SECONDS,
     *,
     apart: bool = False,
+    largest: int = LARGEST_ANSWER,
 ) -> Turn:
-    """The turn of an installation, with ``seconds`` for its calls; ``apart`` as of `Outgate.within`."""
+    """The turn of an installation, with ``seconds`` for its calls; ``apart`` and ``largest`` as of `Outgate.within`."""
     host = services()
     limits = connector.manifest.limits if connector.manifest else None
     if limits is None:
         raise LookupError("a connector without a manifest does not serve")
     since = installed.connected_at or installed.created_at
     entrance = Entrance(connector.name, installed.id, now, seconds, since=since)
-    outbound = Metered(host.outgate.within(seconds, apart=apart), entrance, limits, seconds)
+    view = host.outgate.within(seconds, apart=apart, largest=largest)
+    outbound = Metered(view, entrance, limits, seconds)
     return Turn(row, to_installation(installed, host.ring, now), connector, outbound)
 
 

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 from app.sdk import Installation, Later, LoginRefused, Outbound, Response, Stopped, UpstreamFailed, retry_at
 
 LIMIT = 100  # the largest page that every method gives (sheet, section 5: "an enum: 20, 50, 100")
+SMALL = 20  # the smallest, for a page of which a hundred entries are too large an answer
+PARTS = LIMIT // SMALL
 SECONDS = 30.0
 RIGHTS = {"customers": "customer_read", "orders": "order_read"}
 
@@ -66,6 +68,12 @@ class Account:
         if len(entries) > limit:
             raise UpstreamFailed("page_too_long")
         return list(entries), read_pages(told.get("pagination"), page, bool(entries))
+
+
+def smaller(failure: UpstreamFailed) -> None:
+    """Raise the failure again unless fewer entries at once can help."""
+    if failure.reason != "too_large":
+        raise failure
 
 
 def read_pages(told: object, asked: int, filled: bool) -> Pages:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 
 from app.sdk import Malformed, read_object
 
+from .account import PARTS
+
 PASS = ("customers", "orders")
 PHASES = ("begin", *PASS, "customers/history", "orders/history", "changed")
 STAMP = "%Y-%m-%d %H:%M:%S"  # how the API writes and takes a time, in the account's own zone
@@ -19,7 +21,8 @@ IS_IDS = re.compile("([0-9]{1,18}(,[0-9]{1,18}){0,99})?")
 class Cursor:
     """``since`` is when the pass began in the account's own time, ``ids`` are orders to be read anew.
 
-    ``customers`` and ``orders`` count what the account has, as last told.
+    ``customers`` and ``orders`` count what the account has, as last told. ``part`` is not 0 while the page is read in
+    parts, the first being 1.
     """
 
     phase: str = "begin"
@@ -32,6 +35,7 @@ class Cursor:
     last_order_change: int = 0
     more_history: int = 0
     ids: str = ""
+    part: int = 0
 
 
 def read_cursor(text: str) -> Cursor:
@@ -41,7 +45,7 @@ def read_cursor(text: str) -> Cursor:
     except (Malformed, TypeError, ValueError):
         return Cursor()
     typed = all(type(getattr(cursor, field.name)) is type(field.default) for field in fields(cursor))
-    if not typed or cursor.phase not in PHASES or cursor.page < 1:
+    if not typed or cursor.phase not in PHASES or cursor.page < 1 or not 0 <= cursor.part <= PARTS:
         return Cursor()
     dated = cursor.phase == "begin" or IS_STAMP.fullmatch(cursor.since)
     return cursor if dated and IS_IDS.fullmatch(cursor.ids) else Cursor()

@@ -7,7 +7,7 @@ begin ─► customers ─► orders ─► customers/history ─► orders/hist
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from app.sdk import Batch, Health, Installation, Order, Outbound, Person, UpstreamFailed, told_fields, told_id
 
 from . import records
-from .account import Account, Pages, object_of
+from .account import LIMIT, PARTS, SMALL, Account, Pages, object_of, smaller
 from .cursor import PASS, STAMP, Cursor, read_cursor, write_cursor
 
 # No zone is further behind than 12 hours, none further ahead than 14; the account's own is not told.
@@ -45,15 +45,26 @@ def begin(account: Account, at: Cursor) -> Batch:
 
 def customers(account: Account, at: Cursor) -> Batch:
     """One page of the customers."""
-    entries, pages = account.entries("customers", page=at.page)
+    entries, pages, at = page_of(account, "customers", at)
     return batch(turn(at, pages, "orders"), people=people_of(account, entries), done=pages.read)
 
 
 def orders(account: Account, at: Cursor) -> Batch:
     """One page of the orders. Who placed them was just read with the customers; of whom was not, the order tells."""
-    entries, pages = account.entries("orders", page=at.page)
+    entries, pages, at = page_of(account, "orders", at)
     placed, buyers = orders_of(account, entries)
     return batch(turn(at, pages, "customers/history"), done=at.customers + pages.read, orders=placed, buyers=buyers)
+
+
+def page_of(account: Account, kind: str, at: Cursor) -> tuple[list[Any], Pages, Cursor]:
+    """The page at hand, or the first of its parts where the whole is too large an answer."""
+    if not at.part:
+        try:
+            return (*account.entries(kind, page=at.page), at)
+        except UpstreamFailed as failure:
+            smaller(failure)
+            at = replace(at, part=1)
+    return (*account.entries(kind, page=(at.page - 1) * PARTS + at.part, limit=SMALL), at)
 
 
 def turn(at: Cursor, pages: Pages, after: str) -> Cursor:
@@ -62,11 +73,14 @@ def turn(at: Cursor, pages: Pages, after: str) -> Cursor:
     When entries went away since the page before, those behind them moved forward, onto pages already read: turn back
     as far. A count that never rests cannot hold the pass for ever.
     """
-    shrunk = getattr(at, at.phase) - pages.total if at.page > 1 else 0
+    shrunk = getattr(at, at.phase) - pages.total if at.page > 1 or at.part > 1 else 0
     at = replace(at, customers=pages.total) if at.phase == "customers" else replace(at, orders=pages.total)
     if shrunk > 0 and at.turns_back < MOST_TURNS_BACK:
-        return replace(at, page=max(1, at.page - -(-shrunk // max(1, pages.size))), turns_back=at.turns_back + 1)
-    return replace(at, page=at.page + 1) if pages.at < pages.last else replace(at, phase=after, page=1)
+        size = LIMIT if at.part else max(1, pages.size)
+        return replace(at, page=max(1, at.page - -(-shrunk // size)), part=0, turns_back=at.turns_back + 1)
+    if pages.at >= pages.last:
+        return replace(at, phase=after, page=1, part=0)
+    return replace(at, part=at.part + 1) if 0 < at.part < PARTS else replace(at, page=at.page + 1, part=0)
 
 
 def customers_history(account: Account, at: Cursor) -> Batch:
@@ -142,7 +156,11 @@ def history(account: Account, kind: str, last: int, since: str) -> tuple[list[Ma
     history says that it goes on, but does not.
     """
     start = ("filter[sinceId]", str(last)) if last else ("filter[startDate]", since)
-    told, pages = account.entries(f"{kind}/history", start)
+    try:
+        told, pages = account.entries(f"{kind}/history", start)
+    except UpstreamFailed as failure:
+        smaller(failure)
+        told, pages = account.entries(f"{kind}/history", start, limit=SMALL)
     entries = [entry for entry in map(told_fields, told) if told_id(entry.get("id")) > last]
     entries.sort(key=lambda entry: told_id(entry["id"]))
     newest = max((told_id(entry["id"]) for entry in entries), default=last)
@@ -166,10 +184,25 @@ def reread(account: Account, kind: str, ids: Mapping[int, None]) -> list[Any]:
     """Those of at most 100 customers or orders that are there still. Raises `UpstreamFailed` where some are missing."""
     if not ids:
         return []
-    found, pages = account.entries(kind, *(("filter[ids][]", id) for id in ids))
+    try:
+        found = complete(*account.entries(kind, *named(ids)))
+    except UpstreamFailed as failure:
+        smaller(failure)
+        some = [list(ids)[start : start + SMALL] for start in range(0, len(ids), SMALL)]
+        found = [one for few in some for one in complete(*account.entries(kind, *named(few), limit=SMALL))]
+    return [entry for entry in found if told_id(told_fields(entry).get("id")) in ids]
+
+
+def complete(found: list[Any], pages: Pages) -> list[Any]:
+    """What was found, unless some of it is missing."""
     if not pages.told or pages.total != len(found):
         raise UpstreamFailed("not_all")
-    return [entry for entry in found if told_id(told_fields(entry).get("id")) in ids]
+    return found
+
+
+def named(ids: Iterable[int]) -> list[tuple[str, object]]:
+    """The filter for these."""
+    return [("filter[ids][]", id) for id in ids]
 
 
 def people_of(account: Account, entries: Sequence[object]) -> list[Person]:

@@ -756,6 +756,17 @@ def test_a_hostile_server_ends_in_a_failure_and_frees_the_thread(
         assert outcome(made, honest.url) == "200"  # with one thread in all: the one above has ended
 
 
+@pytest.mark.parametrize(("largest", "told"), [(2**20, "200"), (2**20 - 1, "too_large")])
+def test_a_view_says_how_large_an_answer_may_be(server: Callable[..., Server], largest: int, told: str) -> None:
+    served = server(HEAD + b"Content-Length: %d\r\n\r\n" % 2**20 + bytes(2**20))
+    with gate(served.allow) as made:
+        try:
+            found = str(made.within(5, largest=largest).request("GET", served.url).status)
+        except UpstreamFailed as failure:
+            found = failure.reason
+    assert found == told
+
+
 def test_a_thread_that_is_not_cut_off_stays(server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbound, "THREADS", 1)
     cut, cuttable = outbound._Call.cut, list[outbound._Call]()

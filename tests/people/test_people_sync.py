@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.core.database import MIRROR, db, is_busy, writing
 from app.core.models import InstallationRow
-from app.core.outbound import Outgate
+from app.core.outbound import BODY_CAP, Outgate
 from app.jobs import logins, spread
 from app.jobs.trials import MOST_DEATHS
 from app.people import ahead, asking, mirror, sync, turns
@@ -447,6 +447,27 @@ def test_an_installation_that_was_removed_is_forgotten(shops: Flask) -> None:
     forgetting.step(run, now())
     assert (mirror.count("ws", "shop"), row_of("shop"), row_of("shop", "forget")) == (0, None, None)
     assert forgetting.wanted(now()) == []
+
+
+# Large pages
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("largest", "reason", "people"),
+    [(turns.LARGEST_ANSWER, "", 1), (BODY_CAP, "too_large", 0)],
+    ids=["guarded", "control"],
+)
+def test_a_page_of_long_orders_is_read_by_the_worker(
+    shops: Flask, platform: Platform, monkeypatch: pytest.MonkeyPatch, largest: int, reason: str, people: int
+) -> None:
+    real = turns.to_turn
+    monkeypatch.setattr(turns, "to_turn", lambda *given: real(*given, largest=largest))
+    person = {"external_id": "1", "name": "Jan", "note": "x" * (BODY_CAP + 1)}
+    page = {"people": [person], "cursor": "1", "more": False, "live": True}
+    monkeypatch.setattr(Platform, "page", lambda self, start: page)
+    pulled()
+    assert (held().reason, mirror.count("ws", "shop")) == (reason, people)
 
 
 # A shop that is elsewhere
