@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
@@ -38,6 +38,8 @@ class Held:
     sort_name: str
     entry: Entry
     facts: Facts
+    by_order: bool = False
+    updated_at: str = ""
 
 
 def lock(session: Session, workspace_id: str) -> None:
@@ -54,11 +56,12 @@ def held(session: Session, workspace_id: str, source: str, external_ids: Collect
         return {}
     row = PersonRow
     statement = select(
-        row.external_id, row.id, row.sort_name, row.words, row.rank, row.has_orders, row.last_order
+        *(row.external_id, row.id, row.sort_name, row.words, row.rank, row.has_orders, row.last_order),
+        *(row.by_order, row.updated_at),
     ).where(row.workspace_id == workspace_id, row.source == source, among(session, row.external_id, external_ids))
     return {
-        external_id: Held(id, name, Entry(words, rank), Facts(has_orders, last))
-        for external_id, id, name, words, rank, has_orders, last in session.execute(statement)
+        external_id: Held(id, name, Entry(words, rank), Facts(has_orders, last), by_order, updated_at)
+        for external_id, id, name, words, rank, has_orders, last, by_order, updated_at in session.execute(statement)
     }
 
 
@@ -76,14 +79,16 @@ def put(
     people: Sequence[Person],
     held: Mapping[str, Held],
     facts: Mapping[str, Facts],
-    buyers: Container[str] = (),
+    by_order: Collection[str] = (),
 ) -> dict[str, Held]:
-    """Upsert storable people with what their orders say, the ``buyers`` as such; returns what the mirror holds of them
-    now."""
+    """Upsert storable people with what their orders say; returns what the mirror holds of them now.
+
+    Of those in ``by_order`` nothing but an order tells.
+    """
     if not people:
         return {}
     rows = [
-        _values(workspace_id, source, person, facts[person.external_id]) | {"is_buyer": person.external_id in buyers}
+        _values(workspace_id, source, person, facts[person.external_id]) | {"by_order": person.external_id in by_order}
         for person in people
     ]
     # The table, not the model: what the ORM adds to a statement costs more than the statement.
@@ -96,7 +101,10 @@ def put(
     ids = {name: one.id for name, one in held.items()}
     ids |= ids_of(session, workspace_id, source, [row["external_id"] for row in rows if row["external_id"] not in ids])
     now = {
-        (name := row["external_id"]): Held(ids[name], row["sort_name"], Entry(row["words"], row["rank"]), facts[name])
+        (name := row["external_id"]): Held(
+            *(ids[name], row["sort_name"], Entry(row["words"], row["rank"]), facts[name]),
+            *(row["by_order"], row["updated_at"]),
+        )
         for row in rows
     }
     before = {held[name].id: held[name].entry for name in now if name in held}

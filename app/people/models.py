@@ -31,8 +31,8 @@ class PersonRow(MirrorBase):
 
     ``sort_name``, ``has_orders`` and ``last_order`` (ISO 8601) are derived: they order what a search finds. ``words``
     (`app.people.terms.spelled`) and ``rank`` (`app.people.ranking.rank`) are what the person's terms were made from;
-    ``contacts`` is what two people must share to be shown as one (`app.people.contacts.spelled`). Of a buyer the source
-    told no record of its own yet, only orders.
+    ``contacts`` is what two people must share to be shown as one (`app.people.contacts.spelled`). ``by_order``: nothing
+    but an order told of the person, the one of ``updated_at``.
     """
 
     __tablename__ = "person"
@@ -55,7 +55,18 @@ class PersonRow(MirrorBase):
     words: Mapped[str] = mapped_column(Text, default="")
     contacts: Mapped[str] = mapped_column(Text, default="")
     rank: Mapped[int] = mapped_column(BigInteger, default=0)
-    is_buyer: Mapped[bool] = mapped_column(default=False)
+    by_order: Mapped[bool] = mapped_column(default=False)
+
+
+class DepartedRow(MirrorBase):
+    """A customer whom its shop deleted, by the shop's own id: see `app.people.departed`."""
+
+    __tablename__ = "departed"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    workspace_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    source: Mapped[str] = mapped_column(String(32), primary_key=True)
+    external_id: Mapped[str] = mapped_column(String(200), primary_key=True)
 
 
 class OrderRow(MirrorBase):

@@ -93,7 +93,7 @@ def erase(held: Held, now: datetime) -> None:
         for person in held.people:
             if person.source != IMPORT:
                 told = to_person(person, ())
-                erased.remember(session, ring, person.source, told, now, is_record=not person.is_buyer)
+                erased.remember(session, ring, person.source, told, now, is_record=not person.by_order)
     with writing() as session:
         brought_by_takers(session, held.people)
         for person in held.people:

@@ -92,7 +92,7 @@ def person_values(workspace_id: str, source: str, person: Person) -> dict[str, A
         "sort_name": fold(person.name),
         "words": terms.spelled(terms.terms(person)),
         "contacts": contacts.spelled(person.email, person.phone),
-        "is_buyer": False,
+        "by_order": False,
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app.people import keeping, orders
+from app.people import departed, keeping, orders
 from app.people.keeping import Held
 from app.people.models import PersonRow
 from app.people.orders import Facts, facts_of
@@ -32,16 +32,24 @@ class _Page:
     def __init__(self, session: Session, workspace_id: str, source: str, batch: Batch) -> None:
         self.session, self.workspace_id, self.source = session, workspace_id, source
         latest = {person.external_id: person for person in map(to_storable, batch.people)}
-        buyers = {person.external_id: person for person in map(to_storable, batch.buyers)}
+        buyers = _newest(map(to_storable, batch.buyers))
         self.orders = [(to_storable_id(id), to_storable_order(order)) for id, order in batch.orders]
         self.merged = [(to_storable_id(old), to_storable_id(new)) for old, new in batch.merged]
         self.gone = [to_storable_id(id) for id in batch.gone]
         # One without an id of its own is not told by it.
         self.gone_orders = {to_storable_order_id(id) for id in batch.gone_orders} - {""}
         self.held = self._held(self._named() | latest.keys() | buyers.keys())
-        self.buyers = {id: one for id, one in buyers.items() if id not in self.held and id not in latest}
-        latest |= self.buyers
+        gone = departed.known(session, workspace_id, source, latest.keys() | buyers.keys())
+        self.back = gone & latest.keys()
+        told = {id: one for id, one in buyers.items() if id not in gone and self._may_tell(one)}
+        self.by_order = told.keys() - latest.keys()
+        latest = told | latest
         self.people: list[Person] = [latest[id] for id in sorted(latest)]
+
+    def _may_tell(self, buyer: Person) -> bool:
+        """Whether what an order tells is the best that is known: whoever is in a list of customers is known better."""
+        one = self.held.get(buyer.external_id)
+        return one is None or (one.by_order and one.updated_at <= buyer.updated_at)
 
     def _named(self) -> set[str]:
         pairs = {id for pair in self.merged for id in pair}
@@ -52,6 +60,7 @@ class _Page:
 
     def put_people(self) -> tuple[int, int]:
         """The people, already ranked by the orders that come with them: their terms are written once."""
+        departed.lift(self.session, self.workspace_id, self.source, self.back)
         bought: dict[str, list[Order]] = defaultdict(list)
         for id, order in self.orders:
             bought[id].append(order)
@@ -62,9 +71,8 @@ class _Page:
             for person in self.people
         }
         known = [person for person in self.people if person.external_id in self.held]
-        self.held |= keeping.put(
-            self.session, self.workspace_id, self.source, self.people, self.held, facts, self.buyers
-        )
+        place = (self.session, self.workspace_id, self.source)
+        self.held |= keeping.put(*place, self.people, self.held, facts, self.by_order)
         return len(self.people) - len(known), len(known)
 
     def _facts(self, external_id: str) -> Facts:
@@ -119,9 +127,15 @@ class _Page:
         self.held |= keeping.recall(self.session, self.workspace_id, people, facts)
 
     def delete_gone(self) -> None:
-        """The deleted, whatever else the batch says of them."""
+        """The deleted, whatever else the batch says of them; an order that stays does not bring them back."""
+        departed.note(self.session, self.workspace_id, self.source, self.gone)
         gone = [self.held[id] for id in self.gone if id in self.held]
         keeping.remove(self.session, self.workspace_id, {one.id: one.entry for one in gone})
+
+
+def _newest(buyers: Iterable[Person]) -> dict[str, Person]:
+    """Each buyer as the newest of its orders tells it, of the same day the later."""
+    return {buyer.external_id: buyer for buyer in sorted(buyers, key=lambda buyer: buyer.updated_at)}
 
 
 def _last(merged: dict[str, str], id: str) -> str:

@@ -204,10 +204,12 @@ class Batch:
 
     ``people`` are upserted by ``external_id`` (their own ``orders`` are not looked at), ``orders`` by (external_id of
     the person, number). ``buyers`` are people as their orders tell of them: stored only where the person is not held,
-    since whoever is held is known better. ``gone`` are external_ids that were deleted, ``gone_orders`` the
-    `Order.external_id` of deleted orders, ``merged`` pairs of an old one and the one it was combined into. ``cursor``
-    comes back with the next call; the host stores it together with the batch, all or nothing. ``more`` asks to be
-    called again at once. ``done`` of ``total`` tell how far the first pass is; ``live`` says that it is complete.
+    or nothing but an order with the same or an earlier ``updated_at`` told of it, since whoever is in ``people`` is
+    known better; and not for one that was ``gone``, until it is among the ``people`` again. ``gone`` are external_ids
+    that were deleted, ``gone_orders`` the `Order.external_id` of deleted orders, ``merged`` pairs of an old one and the
+    one it was combined into. ``cursor`` comes back with the next call; the host stores it together with the batch, all
+    or nothing. ``more`` asks to be called again at once. ``done`` of ``total`` tell how far the first pass is; ``live``
+    says that it is complete.
     ``moved`` is the new address of the API, checked: the host stores it and calls again.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from app.sdk import Order, Person, told_amount, told_fields, told_id, told_text
@@ -36,7 +37,7 @@ def to_person(entry: object, crm: str) -> Person | None:
 
 
 def buyer_of(entry: object, crm: str) -> Person | None:
-    """Who placed an order, as far as the order itself tells; None without a customer's id.
+    """Who placed an order, as far as the order itself tells, and when it was placed; None without a customer's id.
 
     A company's order belongs to its contact where there is one: the list of customers holds people only.
     """
@@ -47,7 +48,8 @@ def buyer_of(entry: object, crm: str) -> Person | None:
     own = {"contragent": told.get("contragent"), "email": told_text(told.get("email"))}
     own["phones"] = [{"number": told_text(told.get("phone"))}]
     names = {name: told.get(name) for name in ("firstName", "patronymic", "lastName")}
-    return to_person({"id": buyer.get("id"), **names, **own}, crm)
+    person = to_person({"id": buyer.get("id"), **names, **own}, crm)
+    return replace(person, updated_at=date(told.get("createdAt"))) if person else None
 
 
 def to_order(entry: object, crm: str) -> Order | None:

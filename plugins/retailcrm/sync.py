@@ -211,20 +211,21 @@ def people_of(account: Account, entries: Sequence[object]) -> list[Person]:
 
 
 def with_buyers(account: Account, entries: Sequence[object]) -> dict[str, Any]:
-    """Orders and who placed them: as the account knows them, else as their orders do."""
+    """Orders and who placed them: as the account knows them, else as the newest of their orders does."""
     placed, buyers = orders_of(account, entries)
     ids = dict.fromkeys(int(buyer.external_id) for buyer in buyers)
     return {"people": people_of(account, reread(account, "customers", ids)), "orders": placed, "buyers": buyers}
 
 
 def orders_of(account: Account, entries: Sequence[object]) -> tuple[list[tuple[str, Order]], list[Person]]:
-    """Orders, and their buyers as they tell of them."""
+    """Orders, and their buyers as the newest of them tells."""
     crm, placed, buyers = crm_of(account), list[tuple[str, Order]](), dict[str, Person]()
     for entry in entries:
         buyer, order = records.buyer_of(entry, crm), records.to_order(entry, crm)
         if buyer and order:
             placed.append((buyer.external_id, order))
-            buyers[buyer.external_id] = buyer
+            former = buyers.get(buyer.external_id, buyer)
+            buyers[buyer.external_id] = max(former, buyer, key=lambda one: one.updated_at)
     return placed, [*buyers.values()]
 
 

@@ -14,10 +14,10 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from app.core.database import reading, writing
-from app.people import keeping, mirror, orders, rows, syncing
+from app.people import departed, keeping, mirror, orders, rows, syncing
 from app.people.directory import PeopleDirectory
 from app.people.mirror import Stored
-from app.people.models import OrderRow, PersonRow
+from app.people.models import DepartedRow, OrderRow, PersonRow
 from app.people.sync_state import SyncRow
 from app.sdk import Batch, Order, Person, State
 from tests.people.truth import check_terms_are_true
@@ -89,10 +89,81 @@ def test_a_buyer_is_kept_unless_held_already(mine: PeopleDirectory) -> None:
     page = {"orders": [("1", Order("A")), ("2", Order("B"))], "buyers": [Person("1", "J. N."), Person("2", "Eva")]}
     assert apply(**page) == Stored(1, 0)
     assert (card(mine, "jan").email, numbers(mine, "jan"), numbers(mine, "eva")) == ("jan@shop.example", ["A"], ["B"])
-    assert apply(**page) == Stored()
+    assert apply(**page) == Stored(0, 1)
     assert apply(people=[Person("3", "Ota")], buyers=[Person("3", "O.")]) == Stored(1, 0)
     assert names(mine, "ota") == ["Ota"]
     check_terms_are_true()
+
+
+def told(name: str, day: str) -> dict[str, Any]:
+    """A page with the same order of somebody as it tells of its buyer."""
+    buyer = Person("1", name, f"{name.lower()}@shop.example", updated_at=day)
+    return {"orders": [("1", Order(day, day, external_id=day))], "buyers": [buyer]}
+
+
+def test_the_newest_order_tells_of_a_buyer_whom_no_list_has(mine: PeopleDirectory) -> None:
+    apply(**told("Old", "2026-01-01"))
+    apply(**told("New", "2026-01-02"))
+    apply(**told("Older", "2025-01-01"))
+    assert (names(mine, "old"), names(mine, "new")) == ([], ["New"])
+    assert numbers(mine, "new")[0] == "2026-01-02"
+    apply(**told("Newly", "2026-01-02"))
+    assert names(mine, "newly@shop.example") == ["Newly"]
+    two = [told(name, day)["buyers"][0] for name, day in (("Third", "2026-01-03"), ("Second", "2026-01-02"))]
+    apply(buyers=two, orders=[("1", Order("x"))])
+    assert names(mine, "third") == ["Third"]
+    apply(people=[Person("1", "Listed")])
+    apply(**told("Fourth", "2026-01-04"))
+    assert (names(mine, "listed"), names(mine, "fourth")) == (["Listed"], [])
+    check_terms_are_true()
+
+
+def test_control_a_buyer_who_is_told_once_and_for_all_is_noticed(
+    mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = lambda page, buyer: buyer.external_id not in page.held  # noqa: E731
+    monkeypatch.setattr(syncing._Page, "_may_tell", once)
+    with pytest.raises(AssertionError):
+        test_the_newest_order_tells_of_a_buyer_whom_no_list_has(mine)
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "control"])
+def test_an_order_that_stays_does_not_bring_the_deleted_back_but_a_list_does(
+    mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    if not guarded:
+        monkeypatch.setattr(departed, "note", lambda *given: None)
+    apply(people=[Person("1", "Jan")])
+    apply(gone=["1"])
+    apply(**told("Jan", "2026-01-01"))
+    assert names(mine, "jan") == ([] if guarded else ["Jan"])
+    with reading() as session:
+        assert len(session.scalars(select(OrderRow)).all()) == (0 if guarded else 1)
+    apply(people=[Person("1", "Jan is back")])
+    apply(gone=["2"], people=[Person("2", "Eva")])
+    apply(**told("Jan", "2026-01-02"))
+    assert (names(mine, "back"), names(mine, "eva")) == (["Jan is back"], [])
+    check_terms_are_true()
+
+
+def left() -> list[tuple[str, str]]:
+    """The shops' own ids of whom they deleted, each with the workspace."""
+    with reading() as session:
+        return sorted((row.workspace_id, row.external_id) for row in session.scalars(select(DepartedRow)))
+
+
+def test_the_deleted_move_with_their_shop_and_are_forgotten_with_it(mine: PeopleDirectory) -> None:
+    apply(gone=["1", "2", "1"])
+    apply(gone=["1"])
+    mirror.apply("w1", "shop2", Batch(gone=["3"]))
+    mirror.apply("w2", "shop1", Batch(gone=["1"]))
+    assert left() == [("w1", "1"), ("w1", "2"), ("w1", "3"), ("w2", "1")]
+    mirror.move("w1", "w2")
+    assert left() == [("w2", "1"), ("w2", "2"), ("w2", "3")]
+    mirror.forget("w2", "shop1")
+    assert left() == [("w2", "3")]
+    mirror.forget("w2")
+    assert left() == []
 
 
 def test_the_gone_are_deleted_with_their_orders(mine: PeopleDirectory) -> None:

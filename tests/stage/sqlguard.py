@@ -37,6 +37,7 @@ NAMED_BY: dict[str, tuple[frozenset[str], ...]] = {
     "consent": (frozenset({"digest"}),),
     "pairing": (frozenset({"digest"}), frozenset({"workspace_id"})),
     "person": (frozenset({"id"}), frozenset({"workspace_id"})),
+    "departed": (frozenset({"workspace_id"}),),
     "person_order": (frozenset({"person_id"}),),
     "term": (frozenset({"scope"}), frozenset({"person_id"})),
 }

@@ -33,12 +33,20 @@ def upgrade() -> None:
         sa.Column("words", sa.Text(), nullable=False),
         sa.Column("contacts", sa.Text(), nullable=False),
         sa.Column("rank", sa.BigInteger(), nullable=False),
-        sa.Column("is_buyer", sa.Boolean(), nullable=False),
+        sa.Column("by_order", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
         sa.UniqueConstraint(
             "workspace_id", "source", "external_id", name=op.f("uq_person_workspace_id_source_external_id")
         ),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "departed",
+        sa.Column("workspace_id", sa.String(length=32), nullable=False),
+        sa.Column("source", sa.String(length=32), nullable=False),
+        sa.Column("external_id", sa.String(length=200), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "source", "external_id", name=op.f("pk_departed")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "person_order",

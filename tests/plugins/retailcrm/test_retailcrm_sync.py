@@ -53,6 +53,8 @@ class World:
     cursor: str = ""
     people: dict[str, Person] = field(default_factory=dict)
     orders: dict[str, dict[str, Order]] = field(default_factory=dict)
+    by_order: set[str] = field(default_factory=set)
+    departed: set[str] = field(default_factory=set)
     batches: list[Batch] = field(default_factory=list)
     seconds: float = 20.0
     most_calls: int = 2
@@ -75,18 +77,29 @@ class World:
 
     def take(self, batch: Batch) -> None:
         self.batches.append(batch)
-        self.people.update({person.external_id: person for person in batch.people})
-        self.people = {person.external_id: person for person in batch.buyers} | self.people
+        listed = {person.external_id: person for person in batch.people}
+        self.people.update(listed)
+        self.departed -= listed.keys()
+        self.by_order -= listed.keys()
+        for buyer in batch.buyers:
+            held = self.people.get(buyer.external_id)
+            may_tell = held is None or (held.external_id in self.by_order and held.updated_at <= buyer.updated_at)
+            if may_tell and buyer.external_id not in self.departed:
+                self.people[buyer.external_id] = buyer
+                self.by_order.add(buyer.external_id)
         for old, new in batch.merged:
             self.people.pop(old, None)
             self.orders.setdefault(new, {}).update(self.orders.pop(old, {}))
         for id in batch.gone:
             self.people.pop(id, None)
             self.orders.pop(id, None)
+            self.departed.add(id)
         named = {order.external_id for _, order in batch.orders} | set(batch.gone_orders)
         for owner, orders in self.orders.items():
             self.orders[owner] = {one.number: one for one in orders.values() if one.external_id not in named}
         for id, order in batch.orders:
+            if id in self.departed:
+                continue
             assert id in self.people, "an order came before its person"
             self.orders.setdefault(id, {})[order.number] = order
         self.cursor = batch.cursor
@@ -407,7 +420,9 @@ def test_an_order_tells_of_a_customer_who_is_not_listed(world: World, when: str)
     del world.account.ids("customers")[stranger]
     world.rest()
     url = f"https://shop.simla.com/customers/{stranger}"
-    assert world.people[str(stranger)] == Person(str(stranger), "Ana M. Ruiz", email, "+34 600", url=url)
+    at = records.date(world.account.entry(id)["createdAt"])
+    ana = Person(str(stranger), "Ana M. Ruiz", email, "+34 600", url=url, updated_at=at)
+    assert world.people[str(stranger)] == ana
     assert f"N{id}" in world.orders[str(stranger)]
 
 
@@ -424,6 +439,51 @@ def test_a_known_customer_is_never_replaced_by_what_an_order_tells(live: World) 
     live.account.add("orders", customer=4701, firstName="Someone", lastName="Else")
     live.rest()
     live.check_true()
+
+
+def of_nobody(account: Simulator, at: str, **fields: Any) -> int:
+    """An order of a company without a contact, which no list of customers has."""
+    id = account.add("orders", customer=next(iter(account.ids("customers"))), createdAt=at)
+    account._laid_over[id] |= {"customer": {"type": "customer_corporate", "id": 99999}, **fields}
+    return id
+
+
+def told_as(world: World) -> tuple[str, str, str]:
+    person = world.people["99999"]
+    return person.name, person.email, person.updated_at[:10]
+
+
+def test_whom_no_list_has_is_known_as_the_newest_order_tells(live: World) -> None:
+    first = of_nobody(live.account, "2026-02-01 10:00:00", firstName="Old", email="old@x.example")
+    live.rest()
+    assert told_as(live) == ("Old", "old@x.example", "2026-02-01")
+    live.account.change(first, firstName="New", email="new@x.example")
+    live.rest()
+    assert told_as(live) == ("New", "new@x.example", "2026-02-01")
+    of_nobody(live.account, "2026-02-03 10:00:00", firstName="Third", email="third@x.example")
+    of_nobody(live.account, "2026-02-02 10:00:00", firstName="Second", email="second@x.example")
+    live.account.change(first, status="complete")
+    live.rest()
+    assert told_as(live) == ("Third", "third@x.example", "2026-02-03")
+
+
+def test_a_deleted_customer_stays_away_though_the_account_keeps_the_orders(live: World) -> None:
+    account = live.account
+    victim = next(id for id in account.ids("customers") if account.orders_of(id))
+    kept = account.orders_of(victim)
+    for id in kept:
+        account._laid_over[id] = account.entry(id)
+    del account.ids("customers")[victim]
+    account.note("customers", "user", {"id": victim, "site": "shop"}, deleted=True)
+    live.rest()
+    account.change(kept[0], status="complete")
+    assert any(buyer.external_id == str(victim) for batch in live.rest() for buyer in batch.buyers)
+    assert str(victim) not in live.people
+    account.ids("customers")[victim] = None
+    account.note("customers", "user", account.entry(victim), created=True)
+    account.change(kept[0], status="new")
+    live.rest()
+    assert str(victim) in live.people
 
 
 # What the values become
