@@ -13,6 +13,7 @@ from .account import PARTS
 PASS = ("customers", "orders")
 PHASES = ("begin", *PASS, "customers/history", "orders/history", "changed")
 STAMP = "%Y-%m-%d %H:%M:%S"  # how the API writes and takes a time, in the account's own zone
+HIGHEST = 10**18  # more than any id
 IS_STAMP = re.compile("[0-9]{4}(-[0-9]{2}){2} [0-9]{2}(:[0-9]{2}){2}")
 IS_IDS = re.compile("([0-9]{1,18}(,[0-9]{1,18}){0,99})?")
 
@@ -22,7 +23,9 @@ class Cursor:
     """``since`` is when the pass began in the account's own time, ``ids`` are orders to be read anew.
 
     ``customers`` and ``orders`` count what the account has, as last told. ``part`` is not 0 while the page is read in
-    parts, the first being 1.
+    parts, the first being 1. ``falling`` is the page's first id while a list comes newest first, ``loose`` says that
+    one did not, ``lost`` counts what was deleted since the pass began, the first or another of ``passes``; ``live``
+    ends them.
     """
 
     phase: str = "begin"
@@ -36,6 +39,11 @@ class Cursor:
     more_history: int = 0
     ids: str = ""
     part: int = 0
+    falling: int = HIGHEST
+    loose: int = 0
+    lost: int = 0
+    passes: int = 1
+    live: int = 0
 
 
 def read_cursor(text: str) -> Cursor:

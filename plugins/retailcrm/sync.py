@@ -3,24 +3,30 @@
 begin ─► customers ─► orders ─► customers/history ─► orders/history ─► (again from customers/history)
                                                      │          ▲
                                                      └► changed ┘
+
+Where something was deleted during the pass, somebody may have moved onto a page already read while a newcomer made up
+the number: unless the lists come newest first, the pass is made once more before it counts as complete.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from app.sdk import Batch, Health, Installation, Order, Outbound, Person, UpstreamFailed, told_fields, told_id
 
 from . import records
 from .account import LIMIT, PARTS, SMALL, Account, Pages, object_of, smaller
-from .cursor import PASS, STAMP, Cursor, read_cursor, write_cursor
+from .cursor import HIGHEST, PASS, STAMP, Cursor, read_cursor, write_cursor
+from .history import history, id_of
 
 # No zone is further behind than 12 hours, none further ahead than 14; the account's own is not told.
 BEHIND, AHEAD, IN_FLIGHT = timedelta(hours=13), timedelta(hours=15), timedelta(minutes=1)
 MOST_TURNS_BACK = 100
+MOST_PASSES = 3
 
 
 def pull(installation: Installation, outbound: Outbound, cursor: str, now: datetime) -> Batch:
@@ -46,12 +52,14 @@ def begin(account: Account, at: Cursor) -> Batch:
 def customers(account: Account, at: Cursor) -> Batch:
     """One page of the customers."""
     entries, pages, at = page_of(account, "customers", at)
+    at = replace(at, falling=falling(at.falling, entries))
     return batch(turn(at, pages, "orders"), people=people_of(account, entries), done=pages.read)
 
 
 def orders(account: Account, at: Cursor) -> Batch:
     """One page of the orders. Who placed them was just read with the customers; of whom was not, the order tells."""
     entries, pages, at = page_of(account, "orders", at)
+    at = replace(at, falling=falling(at.falling, entries))
     placed, buyers = orders_of(account, entries)
     return batch(turn(at, pages, "customers/history"), done=at.customers + pages.read, orders=placed, buyers=buyers)
 
@@ -67,6 +75,16 @@ def page_of(account: Account, kind: str, at: Cursor) -> tuple[list[Any], Pages, 
     return (*account.entries(kind, page=(at.page - 1) * PARTS + at.part, limit=SMALL), at)
 
 
+def falling(before: int, entries: Sequence[object]) -> int:
+    """The first id of a page that falls from it to the last, below that of the page ``before``; 0 once one does not.
+
+    In a list that comes newest first all newcomers are in front: they push the others onto pages yet to come.
+    """
+    ids = [told_id(told_fields(entry).get("id")) for entry in entries]
+    falls = all(0 < later < earlier for earlier, later in pairwise([before, *ids]))
+    return (ids[0] if ids else before) if falls else 0
+
+
 def turn(at: Cursor, pages: Pages, after: str) -> Cursor:
     """The page to read next, or the phase ``after``.
 
@@ -77,9 +95,11 @@ def turn(at: Cursor, pages: Pages, after: str) -> Cursor:
     at = replace(at, customers=pages.total) if at.phase == "customers" else replace(at, orders=pages.total)
     if shrunk > 0 and at.turns_back < MOST_TURNS_BACK:
         size = LIMIT if at.part else max(1, pages.size)
-        return replace(at, page=max(1, at.page - -(-shrunk // size)), part=0, turns_back=at.turns_back + 1)
+        back, high = max(1, at.page - -(-shrunk // size)), at.falling and HIGHEST
+        return replace(at, page=back, part=0, turns_back=at.turns_back + 1, falling=high)
     if pages.at >= pages.last:
-        return replace(at, phase=after, page=1, part=0)
+        loose = at.loose or int(pages.last > 1 and not at.falling)
+        return replace(at, phase=after, page=1, part=0, falling=HIGHEST, loose=loose)
     return replace(at, part=at.part + 1) if 0 < at.part < PARTS else replace(at, page=at.page + 1, part=0)
 
 
@@ -95,10 +115,11 @@ def customers_history(account: Account, at: Cursor) -> Batch:
             gone[id] = None
         else:
             again[into or id] = None
-    people = people_of(account, reread(account, "customers", again))
+    people = people_of(account, account.by_id("customers", again))
     there = {person.external_id for person in people} | {str(id) for id in merged}
+    at = replace(at, last_customer_change=last, lost=at.lost + len(gone) + len(merged))
     return batch(
-        replace(at, phase="customers/history" if more else "orders/history", last_customer_change=last),
+        replace(at, phase="customers/history" if more else "orders/history"),
         people=people,
         gone=[str(id) for id in gone if str(id) not in there],
         merged=[(str(id), str(into)) for id, into in merged.items()],
@@ -110,6 +131,7 @@ def orders_history(account: Account, at: Cursor) -> Batch:
     entries, last, more = history(account, "orders", at.last_order_change, at.since)
     at = replace(at, last_order_change=last, more_history=int(more))
     gone = {id_of(one, "order") for one in entries if one.get("deleted") is True or id_of(one, "combinedTo")}
+    at = replace(at, lost=at.lost + len(gone))
     ids = dict.fromkeys(id_of(entry, "combinedTo") or id_of(entry, "order") for entry in entries)
     told, again = [str(id) for id in sorted(gone)], [id for id in ids if id not in gone]
     if again:
@@ -120,15 +142,19 @@ def orders_history(account: Account, at: Cursor) -> Batch:
 def changed(account: Account, at: Cursor) -> Batch:
     """Read the orders that changed, with those who placed them; one that is not there any more is gone."""
     asked = dict.fromkeys(map(int, at.ids.split(","))) if at.ids else {}
-    found = reread(account, "orders", asked)
+    found = account.by_id("orders", asked)
     left = asked.keys() - {told_id(told_fields(entry).get("id")) for entry in found}
     return rest(replace(at, ids=""), gone_orders=[str(id) for id in sorted(left)], **with_buyers(account, found))
 
 
 def rest(at: Cursor, **found: Any) -> Batch:
-    """Go on with the orders' history, or rest until the next round where it is read to its end."""
-    phase = "orders/history" if at.more_history else "customers/history"
-    return batch(replace(at, phase=phase, more_history=0), more=bool(at.more_history), **found)
+    """Go on with the orders' history; once it is read to its end rest until the next round, or make the pass again."""
+    if at.more_history:
+        return batch(replace(at, phase="orders/history", more_history=0), **found)
+    if not at.live and at.loose and at.lost and at.passes < MOST_PASSES:
+        again = replace(at, phase="customers", passes=at.passes + 1, turns_back=0, loose=0, lost=0)
+        return batch(again, **found)
+    return batch(replace(at, phase="customers/history", live=1, lost=0), more=False, **found)
 
 
 STEPS: Mapping[str, Callable[[Account, Cursor], Batch]] = {
@@ -143,66 +169,9 @@ STEPS: Mapping[str, Callable[[Account, Cursor], Batch]] = {
 
 def batch(at: Cursor, *, done: int = 0, more: bool = True, **found: Any) -> Batch:
     """What a step found, how far the pass is, and where to go on."""
-    live, total = at.phase not in PASS, at.customers + at.orders
-    return Batch(
-        cursor=write_cursor(at), more=more, done=total if live else min(done, total), total=total, live=live, **found
-    )
-
-
-def history(account: Account, kind: str, last: int, since: str) -> tuple[list[Mapping[str, Any]], int, bool]:
-    """Changes not made by ourselves, the id of the last one, and whether there are more.
-
-    Sheet, section 5: "first call with startDate, afterwards only sinceId". Raises `UpstreamFailed` where the
-    history says that it goes on, but does not.
-    """
-    start = ("filter[sinceId]", str(last)) if last else ("filter[startDate]", since)
-    try:
-        told, pages = account.entries(f"{kind}/history", start)
-    except UpstreamFailed as failure:
-        smaller(failure)
-        told, pages = account.entries(f"{kind}/history", start, limit=SMALL)
-    entries = [entry for entry in map(told_fields, told) if told_id(entry.get("id")) > last]
-    entries.sort(key=lambda entry: told_id(entry["id"]))
-    newest = max((told_id(entry["id"]) for entry in entries), default=last)
-    if pages.at < pages.last and newest <= last:
-        raise UpstreamFailed("history_stands_still")
-    theirs = [entry for entry in entries if id_of(entry, kind.removesuffix("s")) and not is_own(entry)]
-    return theirs, newest, pages.at < pages.last
-
-
-def is_own(entry: Mapping[str, Any]) -> bool:
-    """Sheet, section 5: "Skip own changes: source == api and apiKey.current == true"."""
-    return entry.get("source") == "api" and told_fields(entry.get("apiKey")).get("current") is True
-
-
-def id_of(entry: Mapping[str, Any], name: str) -> int:
-    """The id of the object under ``name``; 0 where there is none."""
-    return told_id(told_fields(entry.get(name)).get("id"))
-
-
-def reread(account: Account, kind: str, ids: Mapping[int, None]) -> list[Any]:
-    """Those of at most 100 customers or orders that are there still. Raises `UpstreamFailed` where some are missing."""
-    if not ids:
-        return []
-    try:
-        found = complete(*account.entries(kind, *named(ids)))
-    except UpstreamFailed as failure:
-        smaller(failure)
-        some = [list(ids)[start : start + SMALL] for start in range(0, len(ids), SMALL)]
-        found = [one for few in some for one in complete(*account.entries(kind, *named(few), limit=SMALL))]
-    return [entry for entry in found if told_id(told_fields(entry).get("id")) in ids]
-
-
-def complete(found: list[Any], pages: Pages) -> list[Any]:
-    """What was found, unless some of it is missing."""
-    if not pages.told or pages.total != len(found):
-        raise UpstreamFailed("not_all")
-    return found
-
-
-def named(ids: Iterable[int]) -> list[tuple[str, object]]:
-    """The filter for these."""
-    return [("filter[ids][]", id) for id in ids]
+    total = at.customers + at.orders
+    done = min(done, total) if at.phase in PASS and at.passes == 1 else total
+    return Batch(cursor=write_cursor(at), more=more, done=done, total=total, live=bool(at.live), **found)
 
 
 def people_of(account: Account, entries: Sequence[object]) -> list[Person]:
@@ -214,7 +183,7 @@ def with_buyers(account: Account, entries: Sequence[object]) -> dict[str, Any]:
     """Orders and who placed them: as the account knows them, else as the newest of their orders does."""
     placed, buyers = orders_of(account, entries)
     ids = dict.fromkeys(int(buyer.external_id) for buyer in buyers)
-    return {"people": people_of(account, reread(account, "customers", ids)), "orders": placed, "buyers": buyers}
+    return {"people": people_of(account, account.by_id("customers", ids)), "orders": placed, "buyers": buyers}
 
 
 def orders_of(account: Account, entries: Sequence[object]) -> tuple[list[tuple[str, Order]], list[Person]]:

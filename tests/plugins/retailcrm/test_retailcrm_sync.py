@@ -35,7 +35,7 @@ from app.sdk import (
 )
 from app.sdk.simulation import Call, Reply, serving
 from plugins.retailcrm import account as reading
-from plugins.retailcrm import records, sync
+from plugins.retailcrm import history, records, sync
 from plugins.retailcrm.cursor import Cursor, read_cursor, write_cursor
 from plugins.retailcrm.simulator import Simulator, Traffic, over_limit
 
@@ -244,7 +244,52 @@ def test_pages_that_move_up_are_read_again(world: World) -> None:
 
 def test_a_pass_that_never_turns_back_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync, "MOST_TURNS_BACK", 0)
+    monkeypatch.setattr(sync, "MOST_PASSES", 1)
     assert lose(world)
+
+
+def one_for_one(world: World, kind: str) -> None:
+    """Between the second page and the third of a list its first entry goes, and a new one comes at the other end."""
+    while not (read_cursor(world.cursor).phase == kind and read_cursor(world.cursor).page == 3):
+        world.step()
+    world.account.remove(next(iter(world.account.ids(kind))))
+    world.account.add(kind, **({"customer": 4703} if kind == "orders" else {}))
+
+
+@pytest.mark.parametrize("kind", ["customers", "orders"])
+@pytest.mark.parametrize("most", [sync.MOST_PASSES, 1], ids=["guarded", "control"])
+def test_one_who_moves_up_while_a_newcomer_makes_up_the_number_is_not_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str, most: int
+) -> None:
+    monkeypatch.setattr(sync, "MOST_PASSES", most)
+    one_for_one(world, kind)
+    batches = world.rest()
+    assert [batch.live for batch in batches] == [False] * (len(batches) - 1) + [True]
+    if most > 1:
+        world.check_true()
+    else:
+        with pytest.raises(AssertionError):
+            world.check_true()
+
+
+@pytest.mark.parametrize("kind", ["customers", "orders"])
+def test_of_a_list_that_comes_newest_first_nothing_moves_up_unseen(world: World, kind: str) -> None:
+    world.account.newest_first = True
+    one_for_one(world, kind)
+    world.rest()
+    world.check_true()
+    assert read_cursor(world.cursor).passes == 1
+
+
+def test_deletions_without_end_do_not_hold_the_pass_for_ever(world: World) -> None:
+    while world.step().more:
+        if read_cursor(world.cursor).page == 3:
+            one_for_one(world, read_cursor(world.cursor).phase)
+    assert (read_cursor(world.cursor).passes, world.batches[-1].live) == (sync.MOST_PASSES, True)
+    shares = [batch.done / batch.total for batch in world.batches]
+    assert min(shares[shares.index(1.0) :]) == 1.0
+    world.rest()
+    assert read_cursor(world.cursor).lost == 0
 
 
 def test_our_own_time_in_place_of_the_accounts_is_noticed(world: World) -> None:
@@ -401,7 +446,7 @@ def test_our_own_changes_are_skipped(live: World, by: str, read: int) -> None:
 
 
 def test_own_changes_that_are_not_skipped_are_noticed(live: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "is_own", lambda entry: False)
+    monkeypatch.setattr(history, "is_own", lambda entry: False)
     live.account.change(4710, "own", firstName="Zora")
     live.rest()
     assert paths(live).count("customers") == 1
@@ -761,7 +806,8 @@ def test_what_changed_is_read_in_parts_too(
         raise failure
 
     if not guarded:
-        monkeypatch.setattr(sync, "smaller", give_up)
+        for module in (sync, reading, history):
+            monkeypatch.setattr(module, "smaller", give_up)
     live.most_calls = 12
     for number in range(90):
         live.account.change(4701 + number, firstName=f"N{number}")
@@ -944,7 +990,7 @@ def test_a_missing_guard_against_odd_shapes_is_noticed(phase: str, monkeypatch: 
     one = Installation("i", "w", "retailcrm", "t", "", State.ACTIVE, lambda name: secrets[name], "http://crm")
     outbound: Any = Straight()
     connector.pull(one, outbound, asked_by(phase), NOW)
-    for module in (records, sync):
+    for module in (records, sync, history, reading):
         monkeypatch.setattr(module, "told_fields", lambda value: value, raising=False)
     with pytest.raises(AttributeError):
         connector.pull(one, outbound, asked_by(phase), NOW)
