@@ -19,7 +19,8 @@ class Cursor:
 
     ``start`` is when the round began, ``top`` the latest change met in this phase. ``…_from`` is the latest change up
     to which all is read, ``…_seen`` when it was first met (empty once it was read again later than `OVERLAP` after
-    that), ``…_total`` how many there were when last counted.
+    that), ``…_total`` how many there were when last counted. ``settled`` is how many customers there were as the first
+    pass began, without the newest, ``passes`` how often it began.
     """
 
     phase: str = "customers"
@@ -34,6 +35,8 @@ class Cursor:
     orders_from: str = ""
     orders_seen: str = ""
     orders_total: int = 0
+    settled: int = 0
+    passes: int = 1
 
 
 def read_cursor(text: str) -> Cursor:

@@ -47,6 +47,7 @@ COMPANIES = ("", "", "Pekárna U Mlýna s.r.o.", "", "Kola Šumava a.s.")
 TOGETHER = 3  # "3 concurrent requests, else 429" (4.4)
 PRAGUE = ZoneInfo("Europe/Prague")
 JANUARY = datetime(2026, 1, 1, 9, tzinfo=PRAGUE)
+AGE = timedelta(days=30)  # between the making of a customer and the last change
 FEBRUARY = datetime(2026, 2, 1, 12, tzinfo=PRAGUE)
 
 
@@ -173,6 +174,12 @@ class Records:
             return datetime.fromisoformat(self._laid_over[number]["last_update_time"])
         return self._moment(number)
 
+    def created(self, number: int) -> datetime:
+        """When the record was made."""
+        if number in self._laid_over:
+            return datetime.fromisoformat(self._laid_over[number]["creation_time"])
+        return self._moment(number) - AGE
+
     def found(self, query: Mapping[str, str]) -> list[int]:
         """The numbers that the filters leave, in the order asked for."""
         asked = str(sorted((name, value) for name, value in query.items() if name != "page"))
@@ -187,6 +194,9 @@ class Records:
         if since := query.get("last_update_time_from"):
             start = datetime.fromisoformat(since)
             numbers = [number for number in numbers if self.moment(number) >= start]
+        if since := query.get("creation_time_from"):
+            start = datetime.fromisoformat(since)
+            numbers = [number for number in numbers if self.created(number) >= start]
         for name in FILTERS:
             if wanted := query.get(name, ""):
                 numbers = [number for number in numbers if matches(self[number], name, wanted)]
@@ -275,7 +285,7 @@ class Simulator(simulation.Simulator):
 
     def add(self, **fields: Any) -> int:
         """A new customer; returns the ``customer_id``."""
-        number = self.customers.add(self.now())
+        number = self.customers.add(self.now() | {"creation_time": self.now()["last_update_time"]})
         self.customers.change(number, fields)
         self.tell("Customers.create", self.customers[number])
         return 1000 + number
@@ -621,7 +631,7 @@ def customer(number: int) -> dict[str, Any]:
         "login": {"active_yn": True, "blocked_yn": False, "email": f"zakaznik{number}@obchod.example"},
         "note": "Volat dopoledne." if number % 7 == 0 else "",
         "addresses": {"billing": {"street": f"Dlouhá {number}", "city": town, "country_id": "CZ"}, "postal": []},
-        "creation_time": (moment - timedelta(days=30)).isoformat(),
+        "creation_time": (moment - AGE).isoformat(),
         "last_update_time": moment.isoformat(),
         "admin_url": f"https://demo-shop.admin.s1.upgates.com/customers/edit/{1000 + number}",
     }

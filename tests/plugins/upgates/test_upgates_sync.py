@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -62,10 +63,10 @@ class World:
         return Installation("i1", "w1", "upgates", "t", "A shop", State.ACTIVE, lambda name: held[name], self.address)
 
     def step(self) -> Batch:
-        """One pull and what the host makes of it; never more than two calls."""
+        """One pull and what the host makes of it; never more than three calls."""
         before = len(self.shop.calls)
         batch = upgates.pull(self.installation, self.gate.within(self.seconds), self.cursor, self.now)
-        assert len(self.shop.calls) - before <= 2
+        assert len(self.shop.calls) - before <= 3
         self.batches.append(batch)
         self.people.update({person.external_id: person for person in batch.people})
         self.orders.update({order.number: (id, order) for id, order in batch.orders if id in self.people})
@@ -137,10 +138,13 @@ def test_a_first_pass_brings_every_customer_once_and_all_orders(world: World) ->
 def test_the_calls_are_what_the_platform_takes(world: World, keys: dict[str, Any]) -> None:
     world.rest()
     assert {call.headers["authorization"] for call in world.shop.calls} == {basic(keys["api_user"], keys["api_key"])}
+    newest = f"creation_time_from={quote((NOW - cursors.OVERLAP).isoformat())}&page=1"
     assert [call.query for call in world.shop.calls if call.path.endswith("customers")] == [
+        newest,
         "page=1",
         "page=2",
         "page=3",
+        newest,
     ]
     assert world.shop.calls[-1].query == "order_by=last_update_time&order_dir=desc&page=4"
     world.shop.calls.clear()
@@ -167,7 +171,9 @@ def test_a_pass_goes_on_from_its_last_cursor(world: World) -> None:
     world.shop.calls.clear()
     world.later(600)
     world.step()
-    assert [call.query for call in world.shop.calls] == ["page=3"]
+    assert world.shop.calls[0].query == "page=3"
+    world.rest()
+    assert len(world.people) == 250
 
 
 def test_a_step_may_be_taken_twice(world: World) -> None:
@@ -280,7 +286,53 @@ def test_pages_that_move_up_are_read_again(world: World) -> None:
 
 def test_a_pass_that_never_turns_back_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync, "MOST_TURNS_BACK", 0)
+    monkeypatch.setattr(sync, "MOST_PASSES", 1)
     assert lose(world)
+
+
+@pytest.mark.parametrize("skew", [-4, 0, 4], ids="our clock {} minutes ahead".format)
+@pytest.mark.parametrize("most", [sync.MOST_PASSES, 1], ids=["guarded", "control"])
+def test_one_who_moves_up_while_a_newcomer_makes_up_the_number_is_not_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, most: int, skew: int
+) -> None:
+    monkeypatch.setattr(sync, "MOST_PASSES", most)
+    world.shop.clock = lambda: world.now - skew * MINUTE
+    world.step()
+    world.shop.remove(1001), world.shop.add()
+    batches = world.rest()
+    assert [batch.live for batch in batches] == [False] * (len(batches) - 1) + [True]
+    missing = {1000 + number for number in world.shop.customers.numbers} - set(map(int, world.people))
+    assert missing == (set() if most > 1 else {1101})
+    assert read_cursor(world.cursor).passes == (2 if most > 1 else 1)
+
+
+def test_a_shop_that_cannot_be_asked_for_newcomers_is_pulled_all_the_same(world: World) -> None:
+    world.shop.behaviour["customers"] = lambda call: 400 if "creation_time_from" in call.query else None
+    world.step()
+    world.shop.add()
+    world.rest()
+    world.check_true()
+    assert read_cursor(world.cursor).passes == 1
+
+
+def test_newcomers_alone_do_not_make_another_pass(world: World) -> None:
+    more = True
+    while more:
+        more = world.step().more
+        world.later(1)
+        world.shop.add()
+    assert read_cursor(world.cursor).passes == 1
+    world.rest()
+    world.check_true()
+
+
+def test_deletions_without_end_do_not_hold_the_pass_for_ever(world: World) -> None:
+    while world.step().more:
+        if read_cursor(world.cursor).page == 3:
+            world.shop.remove(1000 + next(iter(world.shop.customers.numbers))), world.shop.add()
+    assert (read_cursor(world.cursor).passes, world.batches[-1].live) == (sync.MOST_PASSES, True)
+    shares = [batch.done / batch.total for batch in world.batches]
+    assert min(shares[-5:]) == 1.0
 
 
 # What happens afterwards
@@ -641,7 +693,12 @@ def test_pages_believed_blindly_are_noticed(world: World, monkeypatch: pytest.Mo
 
 
 def test_more_pages_than_there_are_end_in_a_refusal(world: World) -> None:
-    world.shop.lies["customers"] = {"number_of_pages": 10_000, "number_of_items": 1_000_000}
+    lie = {"number_of_pages": 10_000, "number_of_items": 1_000_000}
+
+    def lying(call: Call) -> None:
+        world.shop.lies["customers"] = {} if "creation_time_from" in call.query else lie
+
+    world.shop.behaviour["customers"] = lying
     with pytest.raises(UpstreamFailed) as caught:
         world.rest()
     assert (caught.value.reason, len(world.batches)) == ("nothing_on_page", 3)
@@ -651,7 +708,8 @@ def test_a_count_that_never_rests_does_not_hold_the_pass_for_ever(world: World) 
     counts = iter(range(10**6))
 
     def restless(call: Call) -> Any:
-        world.shop.lies["customers"] = {"number_of_items": 250 - next(counts) % 2}
+        by_page = "creation_time_from" not in call.query
+        world.shop.lies["customers"] = {"number_of_items": 250 - next(counts) % 2} if by_page else {}
 
     world.shop.behaviour["customers"] = restless
     world.rest()
