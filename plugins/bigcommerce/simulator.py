@@ -389,7 +389,7 @@ def mailed(moment: datetime) -> str:
 
 
 def customers_page(shop: Shop, query: Mapping[str, str]) -> Reply:
-    """One page of the customers that the filters leave, as they were made."""
+    """One page of the customers that the filters leave, as they were made or as asked."""
     found = [*shop.customers.values()]
     if since := query.get("date_modified:min"):
         found = [one for one in found if one["date_modified"] >= since]
@@ -399,6 +399,8 @@ def customers_page(shop: Shop, query: Mapping[str, str]) -> Reply:
         found = [one for one in found if one["email"] == email]
     if name := query.get("name:like"):
         found = [one for one in found if name.casefold() in f"{one['first_name']} {one['last_name']}".casefold()]
+    field, _, way = query.get("sort", "date_created:asc").partition(":")
+    found.sort(key=lambda one: str(one[field]), reverse=way == "desc")
     at, size = int(query.get("page", "1")), min(int(query.get("limit", "50")), 250)
     shown, last = found[(at - 1) * size : at * size], max(1, -(-len(found) // size))
     pages = {"total": len(found), "count": len(shown), "per_page": size, "current_page": at, "total_pages": last}

@@ -1,7 +1,8 @@
 """The store's customers and orders: all first, afterwards what was modified since the round before, in rounds of both.
 
-A customer's place among all never changes, since they come in the order in which they were made; an order's neither,
-since each page begins at the last id of the one before. What changes during a round is there in the next one.
+Customers come newest first: whoever is added comes to the front and pushes the others onto pages yet to come, so that
+only deletions move somebody onto a page already read, and the number tells it. An order's place never changes, since
+each page begins at the last id of the one before. What changes during a round is there in the next one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .cursor import Cursor, overlapped, read_cursor, write_cursor, write_time
 from .store import SIZE, Pages, Store
 
 MOST_TURNS_BACK = 100
+NEWEST_FIRST = {"sort": "date_created:desc"}
 SPAN = SIZE - 3  # ids between two bounds that a single answer holds, whether or not a bound counts itself
 
 
@@ -30,7 +32,7 @@ def pull(store: Store, cursor: str) -> Batch:
 
 def customers(store: Store, at: Cursor) -> Batch:
     """One page of the customers."""
-    items, pages = store.customers({"sort": "date_created:asc", **modified(at, "date_modified:min")}, at.page)
+    items, pages = store.customers(NEWEST_FIRST | modified(at, "date_modified:min"), at.page)
     return batch(turn(at, pages), people=people_of(store, items))
 
 

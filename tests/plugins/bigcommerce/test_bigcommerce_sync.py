@@ -27,6 +27,7 @@ from app.sdk import (
 )
 from app.sdk.simulation import Call, Reply, serving
 from plugins import bigcommerce
+from plugins.bigcommerce import sync
 from plugins.bigcommerce.cursor import Cursor, read_cursor, write_cursor
 from plugins.bigcommerce.schemas import read_hint
 from plugins.bigcommerce.simulator import Simulator, over_limit
@@ -151,10 +152,27 @@ def test_no_orders_at_all_is_an_answer_without_a_body(host: Host) -> None:
 
 def test_who_moved_forward_while_the_pages_were_read_is_not_missed(host: Host) -> None:
     host.step()
-    for id in range(1, 41):
+    for id in range(561, 601):
         del host.store.shop.customers[id]
     host.rest()
-    assert set(host.people) >= {str(id) for id in range(41, 601)}
+    assert set(host.people) >= {str(id) for id in range(1, 561)}
+
+
+@pytest.mark.parametrize(
+    ("sort", "first", "lost"),
+    [("date_created:desc", 600, set()), ("date_created:asc", 1, {251})],
+    ids=["guarded", "control"],
+)
+def test_one_who_moves_up_while_a_newcomer_makes_up_the_number_is_not_lost(
+    host: Host, monkeypatch: pytest.MonkeyPatch, sort: str, first: int, lost: set[int]
+) -> None:
+    monkeypatch.setattr(sync, "NEWEST_FIRST", {"sort": sort})
+    host.step()
+    del host.store.shop.customers[first]
+    later(host)
+    host.store.add()
+    host.rest(), host.rest()
+    assert set(host.store.shop.customers) - set(map(int, host.people)) == lost
 
 
 # The rounds after it
@@ -175,12 +193,12 @@ def test_a_round_reads_what_was_modified_since_the_one_before(host: Host) -> Non
 def test_what_changes_while_a_round_runs_is_there_in_the_next(host: Host) -> None:
     host.step()
     later(host, timedelta(seconds=1))
-    host.store.change(3, last_name="Late")  # its page was read already
+    host.store.change(593, last_name="Late")  # its page was read already
     host.rest()
-    assert not host.people["3"].name.endswith("Late")
+    assert not host.people["593"].name.endswith("Late")
     later(host, timedelta(minutes=1))
     host.rest()
-    assert host.people["3"].name.endswith("Late")
+    assert host.people["593"].name.endswith("Late")
 
 
 def test_the_overlap_bears_a_clock_that_is_minutes_behind(host: Host) -> None:
