@@ -21,7 +21,9 @@ class Cursor:
 
     ``start`` is when the pass or the round began (empty: not yet), ``since`` from when the round asks for changes, both
     in the platform's spelling. ``total`` is how many there were on the page before, ``customers`` how many customers
-    in all; ``paged`` says that a round had several pages, and so whether it is read once more.
+    in all, or with the orders once those are read; ``paged`` says that a round had several pages, and so whether it is
+    read once more. ``lost`` counts what was deleted since the first pass began, the first or another of ``passes``;
+    ``settled`` ends them, and ``loose`` says that a list of it had several pages.
     """
 
     phase: str = FIRST[0]
@@ -32,10 +34,14 @@ class Cursor:
     customers: int = 0
     turns_back: int = 0
     paged: int = 0
+    loose: int = 0
+    lost: int = 0
+    passes: int = 1
+    settled: int = 0
 
     @property
-    def live(self) -> bool:
-        """Whether the first pass is complete."""
+    def follows(self) -> bool:
+        """Whether the logs of changes are read."""
         return self.phase in LATER
 
 
@@ -47,7 +53,7 @@ def read_cursor(text: str, now: datetime) -> Cursor:
         times = [iso_time(time) for time in (cursor.start, cursor.since) if typed and time]
     except (Malformed, TypeError):
         return Cursor()
-    known = typed and cursor.phase in (*FIRST, *LATER) and cursor.page >= 1 and cursor.live <= bool(cursor.since)
+    known = typed and cursor.phase in (*FIRST, *LATER) and cursor.page >= 1 and cursor.follows <= bool(cursor.since)
     return cursor if known and all(now - time <= OLDEST for time in times) else Cursor()
 
 

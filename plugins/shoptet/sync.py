@@ -1,4 +1,8 @@
-"""The e-shop's customers and orders: all pages first, afterwards what the log of changes names, deletions included."""
+"""The e-shop's customers and orders: all pages first, afterwards what the log of changes names, deletions included.
+
+Where something was deleted during the first pass, somebody may have moved onto a page already read while a newcomer
+made up the number: the pass is made once more before it counts as complete.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from .cursor import FIRST, LATER, Cursor, before, read_cursor, write_cursor, wri
 
 SIZE = 50  # "only 50 orders per page is supported"
 MOST_TURNS_BACK = 100
+MOST_PASSES = 3
 DELETED = "delete"
 
 
@@ -50,8 +55,8 @@ def customer_changes(shop: Shop, at: Cursor) -> Batch:
     changed, deleted, pages = changes(shop, "customers", "guid", at)
     found = {guid: detail(shop, guid) for guid in changed}
     people = [person for person in map(records.to_person, found.values()) if person]
-    gone = [guid for guid, item in found.items() if item is None]
-    return batch(at, pages, people=people, gone=[*deleted, *gone])
+    gone = [*deleted, *(guid for guid, item in found.items() if item is None)]
+    return batch(replace(at, lost=at.lost + len(gone)), pages, people=people, gone=gone)
 
 
 def order_changes(shop: Shop, at: Cursor) -> Batch:
@@ -60,6 +65,7 @@ def order_changes(shop: Shop, at: Cursor) -> Batch:
     items = by_code(shop, changed) if changed else []
     placed = [order for order in map(records.to_order, items) if order]
     gone = set(changed) - {order.external_id for _, order in placed}
+    at = replace(at, lost=at.lost + len(deleted))
     return batch(at, pages, orders=placed, gone_orders=[*deleted, *sorted(gone)])
 
 
@@ -120,22 +126,36 @@ def follow(at: Cursor, *, several: bool, total: int) -> Cursor:
     pages already read: such a round asks from the same moment once more.
     """
     if at.phase == FIRST[0]:
-        return replace(at, phase=FIRST[1], customers=total)
+        return replace(at, phase=FIRST[1], customers=total, loose=int(several))
+    if at.phase == FIRST[1]:
+        everything = at.customers + total
+        return replace(
+            at, phase=LATER[0], start="", since=before(at.start), loose=at.loose | several, customers=everything
+        )
     if at.phase == LATER[0]:
         return replace(at, phase=LATER[1], paged=at.paged | several)
     if at.phase == LATER[1] and (at.paged | several) == 1:
         return replace(at, phase=LATER[0], start="", paged=2)
-    return replace(at, phase=LATER[0], start="", since=before(at.start), paged=0)
+    if not at.settled and at.loose and at.lost and at.passes < MOST_PASSES:
+        return Cursor(passes=at.passes + 1)
+    return replace(at, phase=LATER[0], start="", since=before(at.start), paged=0, settled=1, lost=0)
 
 
 def batch(at: Cursor, pages: Pages, **found: Any) -> Batch:
     """What a step found, how far the first pass is, and where to go on."""
     after = turn(at, pages)
-    over = at.live and not after.start and after.paged == 0
-    read = min(pages.total, at.page * SIZE)
-    done, total = (at.customers + read, at.customers + pages.total) if at.phase == FIRST[1] else (read, pages.total)
-    told = {"done": 0 if at.live else done, "total": 0 if at.live else total}
-    return Batch(cursor=write_cursor(after), more=not over, live=after.live, **told, **found)
+    over = at.follows and after.follows and not after.start and after.paged == 0
+    done, total = (0, 0) if at.settled else progress(at, pages)
+    return Batch(cursor=write_cursor(after), more=not over, live=bool(after.settled), done=done, total=total, **found)
+
+
+def progress(at: Cursor, pages: Pages) -> tuple[int, int]:
+    """How much of the first pass is read; all of it, while what follows tells whether it must be made again."""
+    if at.follows:
+        return at.customers, at.customers
+    before = at.customers if at.phase == FIRST[1] else 0
+    total = before + pages.total
+    return before + min(pages.total, at.page * SIZE) if at.passes == 1 else total, total
 
 
 def people_of(shop: Shop, items: Sequence[object]) -> list[Person]:
