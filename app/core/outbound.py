@@ -36,6 +36,7 @@ _KEPT_HOSTS = 64
 # They write whole addresses, query and all: at debug for every call, as a warning when an answer's header is odd.
 _TALKATIVE = ("urllib3.connection", "urllib3.connectionpool")
 _ENCODINGS = ("", "identity", "gzip", "deflate")
+Clock = Callable[[], float]
 
 
 class Outgate:
@@ -60,12 +61,7 @@ class Outgate:
             logging.getLogger(name).addFilter(_silent)
 
     def within(
-        self,
-        seconds: float | None,
-        clock: Callable[[], float] = time.monotonic,
-        *,
-        apart: bool = False,
-        largest: int = BODY_CAP,
+        self, seconds: float | None, clock: Clock = time.monotonic, *, apart: bool = False, largest: int = BODY_CAP
     ) -> Outbound:
         """A view whose calls share ``seconds`` of wall-clock time, counted from now; None for no shared limit.
 
@@ -99,12 +95,12 @@ class Outgate:
             return requests.Request(method, destination.url, headers=merged, **parts).prepare()
         raise UpstreamFailed("bad_request")
 
-    def _perform(self, prepared: requests.PreparedRequest, seconds: float, *, apart: bool, largest: int) -> Response:
+    def _perform(self, prepared: requests.PreparedRequest, seconds: float, view: _Outgoing) -> Response:
         """Run a call in a thread of its own, so that neither DNS, TLS nor a slow answer can hold the caller."""
         if self._process != os.getpid():
             self._open()
-        call = _Call(time.monotonic() + seconds, largest)
-        future = (self._apart if apart else self._threads).submit(self._run, prepared, call)
+        call = _Call(time.monotonic() + seconds, view.largest)
+        future = (self._apart if view.apart else self._threads).submit(self._run, prepared, call)
         with suppress(TimeoutError):
             return future.result(seconds)
         future.cancel()
@@ -146,14 +142,11 @@ class Outgate:
 class _Outgoing:
     """What the rest of the host sees: the `Outbound` of one action."""
 
-    def __init__(
-        self, gate: Outgate, until: float | None, clock: Callable[[], float], *, apart: bool, largest: int
-    ) -> None:
+    def __init__(self, gate: Outgate, until: float | None, clock: Clock, *, apart: bool, largest: int) -> None:
         self._gate = gate
-        self._apart = apart
+        self.apart, self.largest = apart, largest
         self._until = until
         self._clock = clock
-        self._largest = largest
 
     def request(
         self,
@@ -176,7 +169,7 @@ class _Outgoing:
         seconds = timeout if self._until is None else min(timeout, self._until - self._clock())
         if seconds <= 0:
             raise UpstreamFailed("timeout")
-        return self._gate._perform(prepared, seconds, apart=self._apart, largest=self._largest)
+        return self._gate._perform(prepared, seconds, self)
 
     def exempts(self, url: str) -> bool:
         """See `Outbound.exempts`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,15 +81,16 @@ class Account:
         return list(entries), read_pages(told.get("pagination"), page, bool(entries))
 
     def by_id(self, kind: str, ids: Collection[int]) -> list[Any]:
-        """Those of at most 100 customers or orders that are there still. Raises as `get`; also where some are missing."""
+        """Those of at most 100 customers or orders that are still there; a part of them is `UpstreamFailed`."""
         if not ids:
             return []
+        names = [("filter[ids][]", id) for id in ids]
         try:
-            found = complete(*self.entries(kind, *named(ids)))
+            found = complete(*self.entries(kind, *names))
         except UpstreamFailed as failure:
             smaller(failure)
-            some = [list(ids)[start : start + SMALL] for start in range(0, len(ids), SMALL)]
-            found = [one for few in some for one in complete(*self.entries(kind, *named(few), limit=SMALL))]
+            some = [names[start : start + SMALL] for start in range(0, len(names), SMALL)]
+            found = [one for few in some for one in complete(*self.entries(kind, *few, limit=SMALL))]
         return [entry for entry in found if told_id(told_fields(entry).get("id")) in ids]
 
 
@@ -98,11 +99,6 @@ def complete(found: list[Any], pages: Pages) -> list[Any]:
     if not pages.told or pages.total != len(found):
         raise UpstreamFailed("not_all")
     return found
-
-
-def named(ids: Iterable[int]) -> list[tuple[str, object]]:
-    """The filter for these."""
-    return [("filter[ids][]", id) for id in ids]
 
 
 def smaller(failure: UpstreamFailed) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 from app.sdk import Order, Person, told_amount, told_fields, told_id, told_text
 
-# The directory keeps a hundred characters of phones: more numbers would be cut in the middle of one.
-MOST_PHONES, LONGEST_PHONES = 5, 100
+MOST_PHONES = 5
 # The statuses that every account begins with, at the end of an order's way; one's own are not known by their names.
 CLOSED = re.compile(
     "complete|cancel-.*|no-call|no-product|already-buyed|delyvery-did-not-suit|prices-did-not-suit|return"
@@ -76,13 +75,10 @@ def name_of(told: Mapping[str, Any]) -> str:
 
 
 def phones_of(told: Mapping[str, Any]) -> list[str]:
-    """The first numbers of a customer, each once, as many as are kept whole."""
+    """The first numbers of a customer, each once."""
     listed = told.get("phones")
     numbers = (told_text(told_fields(item).get("number")) for item in (listed if isinstance(listed, list) else ()))
-    found = list(dict.fromkeys(filter(None, numbers)))[:MOST_PHONES]
-    while len(found) > 1 and len(", ".join(found)) > LONGEST_PHONES:
-        found.pop()
-    return found
+    return list(dict.fromkeys(filter(None, numbers)))[:MOST_PHONES]
 
 
 def date(value: object) -> str:

@@ -21,7 +21,6 @@ from app.sdk import Batch, Health, Installation, Order, Outbound, Person, Upstre
 from . import records
 from .account import LIMIT, PARTS, SMALL, Account, Pages, object_of, smaller
 from .cursor import HIGHEST, PASS, STAMP, Cursor, read_cursor, write_cursor
-from .history import history, id_of
 
 # No zone is further behind than 12 hours, none further ahead than 14; the account's own is not told.
 BEHIND, AHEAD, IN_FLIGHT = timedelta(hours=13), timedelta(hours=15), timedelta(minutes=1)
@@ -52,16 +51,15 @@ def begin(account: Account, at: Cursor) -> Batch:
 def customers(account: Account, at: Cursor) -> Batch:
     """One page of the customers."""
     entries, pages, at = page_of(account, "customers", at)
-    at = replace(at, falling=falling(at.falling, entries))
-    return batch(turn(at, pages, "orders"), people=people_of(account, entries), done=pages.read)
+    return batch(turn(at, pages, entries, "orders"), people=people_of(account, entries), done=pages.read)
 
 
 def orders(account: Account, at: Cursor) -> Batch:
     """One page of the orders. Who placed them was just read with the customers; of whom was not, the order tells."""
     entries, pages, at = page_of(account, "orders", at)
-    at = replace(at, falling=falling(at.falling, entries))
     placed, buyers = orders_of(account, entries)
-    return batch(turn(at, pages, "customers/history"), done=at.customers + pages.read, orders=placed, buyers=buyers)
+    after = turn(at, pages, entries, "customers/history")
+    return batch(after, done=at.customers + pages.read, orders=placed, buyers=buyers)
 
 
 def page_of(account: Account, kind: str, at: Cursor) -> tuple[list[Any], Pages, Cursor]:
@@ -85,14 +83,15 @@ def falling(before: int, entries: Sequence[object]) -> int:
     return (ids[0] if ids else before) if falls else 0
 
 
-def turn(at: Cursor, pages: Pages, after: str) -> Cursor:
+def turn(at: Cursor, pages: Pages, entries: Sequence[object], after: str) -> Cursor:
     """The page to read next, or the phase ``after``.
 
     When entries went away since the page before, those behind them moved forward, onto pages already read: turn back
     as far. A count that never rests cannot hold the pass for ever.
     """
     shrunk = getattr(at, at.phase) - pages.total if at.page > 1 or at.part > 1 else 0
-    at = replace(at, customers=pages.total) if at.phase == "customers" else replace(at, orders=pages.total)
+    told: dict[str, Any] = {at.phase: pages.total, "falling": falling(at.falling, entries)}
+    at = replace(at, **told)
     if shrunk > 0 and at.turns_back < MOST_TURNS_BACK:
         size = LIMIT if at.part else max(1, pages.size)
         back, high = max(1, at.page - -(-shrunk // size)), at.falling and HIGHEST
@@ -117,9 +116,9 @@ def customers_history(account: Account, at: Cursor) -> Batch:
             again[into or id] = None
     people = people_of(account, account.by_id("customers", again))
     there = {person.external_id for person in people} | {str(id) for id in merged}
-    at = replace(at, last_customer_change=last, lost=at.lost + len(gone) + len(merged))
+    phase, lost = "customers/history" if more else "orders/history", at.lost + len(gone) + len(merged)
     return batch(
-        replace(at, phase="customers/history" if more else "orders/history"),
+        replace(at, phase=phase, last_customer_change=last, lost=lost),
         people=people,
         gone=[str(id) for id in gone if str(id) not in there],
         merged=[(str(id), str(into)) for id, into in merged.items()],
@@ -129,9 +128,8 @@ def customers_history(account: Account, at: Cursor) -> Batch:
 def orders_history(account: Account, at: Cursor) -> Batch:
     """Note which orders changed: they are read in a step of their own. Tell which are no more."""
     entries, last, more = history(account, "orders", at.last_order_change, at.since)
-    at = replace(at, last_order_change=last, more_history=int(more))
     gone = {id_of(one, "order") for one in entries if one.get("deleted") is True or id_of(one, "combinedTo")}
-    at = replace(at, lost=at.lost + len(gone))
+    at = replace(at, last_order_change=last, more_history=int(more), lost=at.lost + len(gone))
     ids = dict.fromkeys(id_of(entry, "combinedTo") or id_of(entry, "order") for entry in entries)
     told, again = [str(id) for id in sorted(gone)], [id for id in ids if id not in gone]
     if again:
@@ -152,8 +150,7 @@ def rest(at: Cursor, **found: Any) -> Batch:
     if at.more_history:
         return batch(replace(at, phase="orders/history", more_history=0), **found)
     if not at.live and at.loose and at.lost and at.passes < MOST_PASSES:
-        again = replace(at, phase="customers", passes=at.passes + 1, turns_back=0, loose=0, lost=0)
-        return batch(again, **found)
+        return batch(replace(at, phase="customers", passes=at.passes + 1, turns_back=0, loose=0, lost=0), **found)
     return batch(replace(at, phase="customers/history", live=1, lost=0), more=False, **found)
 
 
@@ -174,6 +171,37 @@ def batch(at: Cursor, *, done: int = 0, more: bool = True, **found: Any) -> Batc
     return Batch(cursor=write_cursor(at), more=more, done=done, total=total, live=bool(at.live), **found)
 
 
+def history(account: Account, kind: str, last: int, since: str) -> tuple[list[Mapping[str, Any]], int, bool]:
+    """Changes not made by ourselves, the id of the last one, and whether there are more.
+
+    Sheet, section 5: "first call with startDate, afterwards only sinceId". Raises `UpstreamFailed` where the
+    history says that it goes on, but does not.
+    """
+    start = ("filter[sinceId]", str(last)) if last else ("filter[startDate]", since)
+    try:
+        told, pages = account.entries(f"{kind}/history", start)
+    except UpstreamFailed as failure:
+        smaller(failure)
+        told, pages = account.entries(f"{kind}/history", start, limit=SMALL)
+    entries = [entry for entry in map(told_fields, told) if told_id(entry.get("id")) > last]
+    entries.sort(key=lambda entry: told_id(entry["id"]))
+    newest = max((told_id(entry["id"]) for entry in entries), default=last)
+    if pages.at < pages.last and newest <= last:
+        raise UpstreamFailed("history_stands_still")
+    theirs = [entry for entry in entries if id_of(entry, kind.removesuffix("s")) and not is_own(entry)]
+    return theirs, newest, pages.at < pages.last
+
+
+def is_own(entry: Mapping[str, Any]) -> bool:
+    """Sheet, section 5: "Skip own changes: source == api and apiKey.current == true"."""
+    return entry.get("source") == "api" and told_fields(entry.get("apiKey")).get("current") is True
+
+
+def id_of(entry: Mapping[str, Any], name: str) -> int:
+    """The id of the object under ``name``; 0 where there is none."""
+    return told_id(told_fields(entry.get(name)).get("id"))
+
+
 def people_of(account: Account, entries: Sequence[object]) -> list[Person]:
     people = (records.to_person(entry, crm_of(account)) for entry in entries)
     return list({person.external_id: person for person in people if person}.values())
@@ -187,15 +215,10 @@ def with_buyers(account: Account, entries: Sequence[object]) -> dict[str, Any]:
 
 
 def orders_of(account: Account, entries: Sequence[object]) -> tuple[list[tuple[str, Order]], list[Person]]:
-    """Orders, and their buyers as the newest of them tells."""
-    crm, placed, buyers = crm_of(account), list[tuple[str, Order]](), dict[str, Person]()
-    for entry in entries:
-        buyer, order = records.buyer_of(entry, crm), records.to_order(entry, crm)
-        if buyer and order:
-            placed.append((buyer.external_id, order))
-            former = buyers.get(buyer.external_id, buyer)
-            buyers[buyer.external_id] = max(former, buyer, key=lambda one: one.updated_at)
-    return placed, [*buyers.values()]
+    """Orders, and the buyer of each as it tells; of several the host believes the newest."""
+    told = [(records.buyer_of(entry, crm_of(account)), records.to_order(entry, crm_of(account))) for entry in entries]
+    both = [(buyer, order) for buyer, order in told if buyer and order]
+    return [(buyer.external_id, order) for buyer, order in both], [buyer for buyer, _ in both]
 
 
 def crm_of(account: Account) -> str:
