@@ -21,6 +21,7 @@ from app.core.services import services
 from app.jobs import spread
 from app.jobs.kinds import Run
 from app.people import turns
+from app.people.served import served_with
 from app.people.sync_state import LIVE, STOPPED, SUBSCRIBE, SyncRow
 from app.people.turns import Turn, WrongResult
 from app.sdk.manifest import Manifest
@@ -63,7 +64,7 @@ def hurry(now: datetime) -> None:
     with reading() as session:
         rows = session.execute(select(SyncRow.installation_id, SyncRow.cursor).where(*resting))
         made_for = {id: cursor for id, cursor in rows}
-    served = turns.served_with(SUBSCRIBE) if made_for else {}
+    served = served_with(SUBSCRIBE) if made_for else {}
     again = [id for id, one in served.items() if id in made_for and told(one.connected_at) != made_for[id]]
     if again:
         with writing() as session:

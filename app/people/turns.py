@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import case, not_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -23,9 +23,9 @@ from app.jobs.entrance import Entrance
 from app.jobs.kinds import Run
 from app.jobs.outgoing import Metered
 from app.jobs.trials import BUSY, MOST_DEATHS, Trials, judge, most_of, own_pause, pause
-from app.people.lists import among
+from app.people.served import Served, served_with
 from app.people.sync_state import STOPPED, WAITING, SyncRow, again
-from app.sdk import Health, Installation, LoginRefused, State
+from app.sdk import Installation, LoginRefused, State
 
 log = structlog.get_logger()
 
@@ -62,22 +62,6 @@ class Turn:
     def batch(self) -> int:
         """The most that the platform takes at once."""
         return self.connector.manifest.limits.batch if self.connector.manifest else 1
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """An installation that wants this kind of work. ``alive_at``: its credentials were last looked at, and work."""
-
-    workspace: str
-    connector: str
-    changed_at: datetime
-    connected_at: datetime | None
-    alive_at: datetime | None
-
-    def goes_on(self, since: datetime, refusals: int) -> bool:
-        """Whether what stopped ``since`` gets another chance: connected again, or refused by mistake."""
-        alive = self.alive_at is not None and self.alive_at > since
-        return self.changed_at > since or (refusals > 0 and alive)
 
 
 def due(kind: str, now: datetime, thorough: bool = True) -> list[Run]:
@@ -122,22 +106,6 @@ def news_of(session: Session, kind: str, served: Mapping[str, Served]) -> dict[s
         for id, one in served.items()
         if known.get(id) != one.workspace or (id in stopped and one.goes_on(*stopped[id]))
     }
-
-
-def served_with(hook: str, ids: Collection[str] | None = None) -> dict[str, Served]:
-    """The active installations whose connector implements the hook; of ``ids`` alone, if they are told.
-
-    But for those whose credentials are in doubt.
-    """
-    names = [one.name for one in services().registry if one.serving and one.implements(hook)]
-    row = InstallationRow
-    alive = case((row.health == Health.ALIVE, row.probed_at))
-    columns = (row.id, row.workspace_id, row.connector, row.updated_at, row.connected_at, alive)
-    active = (row.state == State.ACTIVE, row.connector.in_(names), not_(live.in_doubt()))
-    with reading() as session:
-        few = () if ids is None else (among(session, row.id, ids),)
-        rows = session.execute(select(*columns).where(*active, *few)).all() if names else []
-    return {id: Served(workspace or "", *told) for id, workspace, *told in rows}
 
 
 def wake(kind: str, news: Mapping[str, Served], now: datetime) -> None:

@@ -13,7 +13,7 @@ from app.core import lifecycle
 from app.core.database import reading, writing
 from app.core.models import InstallationRow
 from app.jobs import credentials, live, logins, trials
-from app.people import sync_state, turns
+from app.people import served, sync_state
 from app.people.sync_state import SyncRow
 from app.sdk import State, Stopped
 from plugins.upgates import shop as reading_shop
@@ -52,7 +52,7 @@ def never_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def only_connected_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """What stopped goes on only when the customer connects again."""
-    monkeypatch.setattr(turns.Served, "goes_on", lambda self, since, refusals: self.changed_at > since)
+    monkeypatch.setattr(served.Served, "goes_on", lambda self, since, refusals: self.changed_at > since)
 
 
 def any_403_is_a_missing_right(monkeypatch: pytest.MonkeyPatch) -> None:
