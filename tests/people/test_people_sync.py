@@ -585,7 +585,7 @@ def test_shops_that_hang_in_a_search_keep_no_install_waiting(
     monkeypatch.setattr(turns.services(), "outgate", gate)
     if not guarded:
         within = gate.within
-        monkeypatch.setattr(gate, "within", lambda seconds, apart=False: within(seconds))
+        monkeypatch.setattr(gate, "within", lambda seconds, **limits: within(seconds))
     asked, answered = Event(), Event()
 
     def hangs(shop: str, action: str) -> None:
