@@ -11,7 +11,7 @@ from app.sdk import Refused
 
 # A module may derive further ones, see `refusals`.
 TRANSLATED = {"gettext", "lazy_gettext"}
-KNOWN = {"Refused", *(kind.__name__ for kind in Refused.__subclasses__()), "Expired"}
+KNOWN = {"Refused", *(kind.__name__ for kind in Refused.__subclasses__()), "Expired", "LoginRefused"}
 
 
 class Unreadable(Exception):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import ColumnElement, String, Update, and_, cast, func, select, tuple_, update
+from sqlalchemy import ColumnElement, String, Update, and_, cast, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from app.core.database import MIRROR, fold, reading, writing
@@ -152,7 +152,8 @@ def _renames(workspace_id: str, into: str) -> list[Update]:
     clash = tuple_(PersonRow.source, PersonRow.external_id).in_(taken)
     name = f"{workspace_id}:" + PersonRow.external_id
     other = aliased(PersonRow)
-    called = (other.workspace_id.in_((workspace_id, into)), other.source == PersonRow.source, other.external_id == name)
+    either = or_(other.workspace_id == workspace_id, other.workspace_id == into)
+    called = (either, other.source == PersonRow.source, other.external_id == name)
     is_free = and_(func.length(name) <= LONGEST_ID, ~select(other.id).where(*called).exists())
     with_id = f"{workspace_id}:" + cast(PersonRow.id, String) + ":" + PersonRow.external_id
     mine = update(PersonRow).where(PersonRow.workspace_id == workspace_id, clash)

@@ -12,7 +12,7 @@ from flask import Flask
 
 from app import people
 from app.core import database
-from app.core.database import Base, MirrorBase, db, writing
+from app.core.database import Base, MirrorBase, PaceBase, db, writing
 from app.core.models import InstallationRow, WorkspaceRow
 from app.core.outbound import Outgate
 from app.core.registry import Registry
@@ -43,7 +43,8 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
     sqlite = f"sqlite:///{tmp_path / 'stallholder.db'}"
     app = host_on(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url"), tmp_path)
     with app.app_context():
-        tables = ((Base.metadata, db.engine), (MirrorBase.metadata, db.engines["mirror"]))
+        bases = (("main", Base), ("mirror", MirrorBase), ("pace", PaceBase))
+        tables = [(base.metadata, db.engines[None if name == "main" else name]) for name, base in bases]
         for metadata, engine in tables:
             metadata.create_all(engine)
         try:
