@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import ColumnElement, String, Update, and_, cast, func, or_, select, tuple_, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, String, Update, and_, cast, func, select, tuple_, update
+from sqlalchemy.orm import Session
 
 from app.core.database import MIRROR, fold, reading, writing
 from app.core.seal import new_id
@@ -148,13 +148,14 @@ def move(workspace_id: str, into: str) -> None:
 
 def _renames(workspace_id: str, into: str) -> list[Update]:
     """Have nobody called like somebody of the other workspace; cut or moved once more, two could get one name."""
-    taken = select(PersonRow.source, PersonRow.external_id).where(PersonRow.workspace_id == into)
-    clash = tuple_(PersonRow.source, PersonRow.external_id).in_(taken)
+    ours, theirs = (
+        select(PersonRow.source, PersonRow.external_id).where(PersonRow.workspace_id == one)
+        for one in (workspace_id, into)
+    )
+    clash = tuple_(PersonRow.source, PersonRow.external_id).in_(theirs)
     name = f"{workspace_id}:" + PersonRow.external_id
-    other = aliased(PersonRow)
-    either = or_(other.workspace_id == workspace_id, other.workspace_id == into)
-    called = (either, other.source == PersonRow.source, other.external_id == name)
-    is_free = and_(func.length(name) <= LONGEST_ID, ~select(other.id).where(*called).exists())
+    called = tuple_(PersonRow.source, name)
+    is_free = and_(func.length(name) <= LONGEST_ID, called.not_in(ours), called.not_in(theirs))
     with_id = f"{workspace_id}:" + cast(PersonRow.id, String) + ":" + PersonRow.external_id
     mine = update(PersonRow).where(PersonRow.workspace_id == workspace_id, clash)
     return [mine.where(is_free).values(external_id=name), mine.values(external_id=func.substr(with_id, 1, LONGEST_ID))]
