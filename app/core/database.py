@@ -41,7 +41,7 @@ PRAGMAS = {
     # A page of the index that a bulk sync writes again and again goes into the file once.
     MIRROR: ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-2000", "wal_autocheckpoint=16000", LOG_KEPT),
     # Written around every call to a platform: it must not wait until a page of people is stored.
-    PACE: ("journal_mode=WAL", "synchronous=NORMAL"),
+    PACE: ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-500"),
 }
 
 

@@ -73,6 +73,12 @@ def give_way() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
+def give_back() -> None:
+    """Let the kernel have what was freed: glibc keeps it otherwise, in holes between what is still in use."""
+    with suppress(OSError, AttributeError):  # no glibc
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def round_of_duties(now: datetime) -> None:
     """One round; a duty that fails is logged and does not keep the others from their turn."""
     for duty in DUTIES:
@@ -151,6 +157,7 @@ class Jobs:
         if now - self._tidied > TIDY:
             self._tidied = now
             self._engine.forget(now)
+            give_back()
 
 
 def calls_at_once(runs: int) -> int:
