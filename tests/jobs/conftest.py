@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,3 +34,12 @@ def any_host(request: pytest.FixtureRequest, platform: Platform, tmp_path: Path)
     database = "" if request.param == "sqlite" else new_database(request.getfixturevalue("postgres_url"))
     with host_in(tmp_path / "instance", platform, database) as app:
         yield app
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_loop() -> Iterator[None]:
+    """The engine refuses to work beside an event loop, which the tests in a browser leave in this thread."""
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)

@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -88,8 +87,7 @@ def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with host_in(tmp_path_factory.mktemp("host") / "instance", Platform(address="http://127.0.0.1:9"), database) as app:
         kinds.register(app, [kind])
         engine = Engine(app, "here")
-        with ThreadPoolExecutor(1) as apart:  # a browser's tests leave an event loop in this thread
-            apart.submit(engine.start, LIMITS).result()
+        engine.start(LIMITS)
         yield Started(app, engine, kind)
         kind.hold.set()
         engine.stop()
