@@ -119,11 +119,11 @@ class PushedRow(MirrorBase):
 
 
 class TermRow(MirrorBase):
-    """One word or beginning that finds one person: best first, inside one workspace, in the order of the key itself.
+    """A word, a beginning or two that find one person: best first, inside one workspace, in the order of the key.
 
-    ``scope`` stands for the workspace (`app.people.ranking.scope_of`); ``signature`` says in 62 bits which other
-    words the person may have, so that a search of several words reads on without looking at every person.
-    All columns are the key: a search never leaves the index.
+    ``scope`` stands for the workspace (`app.people.ranking.scope_of`); ``signature`` and ``letters`` say which other
+    words the person may have (`app.people.ranking.signature`), so that a search of several words reads on without
+    looking at every person. All columns are the key: a search never leaves the index.
     """
 
     __tablename__ = "term"
