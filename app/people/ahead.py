@@ -13,11 +13,15 @@ from flask import Flask
 
 from app.sdk import Batch
 
+# Pages that one transaction stores at most, and for how many seconds it should keep other writers waiting: each page
+# touches pages of the index all over the file, and several together touch the same.
+MOST_JOINED = 8
+STORED_WITHIN = 0.4
+# How many before it is known how long one takes.
+FIRST_JOINED = 2
 # Pages that wait to be stored, for the memory that they take.
-MOST_WAITING = 4
-# Pages that one transaction stores: enough to be quick, few enough for another writer, and for the disk, to wait for.
-MOST_JOINED = 2
-# Seconds in which they are gathered: each page touches pages of the index all over the file, several touch the same.
+MOST_WAITING = MOST_JOINED
+# Seconds in which they are gathered.
 GATHER = 0.3
 # Pages that a worker that dies has read in vain: with them the one that was just being read.
 MOST_LOST = MOST_WAITING + MOST_JOINED + 1
@@ -39,6 +43,7 @@ class Ahead:
         self._thread = threading.Thread(target=self._run, args=(first,), name="ahead", daemon=True)
         self._first: Batch | None = first
         self._ended = not (first.more and goes_on())
+        self._most, self._handed, self._handed_at = FIRST_JOINED, 0, 0.0
 
     def __enter__(self) -> Ahead:
         if not self._ended:
@@ -61,14 +66,22 @@ class Ahead:
 
         Empty when the row has ended.
         """
+        self._learn(time.monotonic())
         pages = [page] if (page := self._next()) else []
         until = time.monotonic() + GATHER
-        while pages and len(pages) < MOST_JOINED and may_be_joined(pages[-1]):
+        while pages and len(pages) < self._most and may_be_joined(pages[-1]):
             page = self._next(max(0.0, until - time.monotonic()))
             if page is None:
                 break
             pages.append(page)
+        self._handed, self._handed_at = len(pages), time.monotonic()
         return pages
+
+    def _learn(self, now: float) -> None:
+        """How many may be handed over, now that the last ones are stored."""
+        if self._handed:
+            seconds = (now - self._handed_at) / self._handed
+            self._most = max(1, min(MOST_JOINED, int(STORED_WITHIN / max(seconds, 0.001))))
 
     def _next(self, seconds: float | None = None) -> Batch | None:
         """The next page; None when the row has ended, or none comes within ``seconds``."""

@@ -27,14 +27,26 @@ _PUT = {
     "postgresql": "INSERT INTO term (scope, term, rank, person_id, signature, letters) SELECT * FROM unnest"
     "(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])",
 }
+# The whole key: by a part of it SQLite first looks for all rows that it may mean, and then for each of them again.
 _TAKE = {
-    "sqlite": "DELETE FROM term WHERE scope = ? AND term = ? AND rank = ? AND person_id = ?",
-    "postgresql": "DELETE FROM term USING unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[])"
-    " AS gone (scope, term, rank, person_id)"
-    " WHERE (term.scope, term.term, term.rank, term.person_id) = (gone.scope, gone.term, gone.rank, gone.person_id)",
+    "sqlite": "DELETE FROM term"
+    " WHERE scope = ? AND term = ? AND rank = ? AND person_id = ? AND signature = ? AND letters = ?",
+    "postgresql": "DELETE FROM term USING unnest"
+    "(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])"
+    " AS gone (scope, term, rank, person_id, signature, letters)"
+    " WHERE (term.scope, term.term, term.rank, term.person_id, term.signature, term.letters)"
+    " = (gone.scope, gone.term, gone.rank, gone.person_id, gone.signature, gone.letters)",
 }
-# A person has a term once: so many columns say which row it is.
-_NAMED_BY = 4
+# In place: of a rare word the row that goes and the one that comes are neighbours.
+_MOVE = {
+    "sqlite": "UPDATE term SET rank = ?"
+    " WHERE scope = ? AND term = ? AND rank = ? AND person_id = ? AND signature = ? AND letters = ?",
+    "postgresql": "UPDATE term SET rank = place FROM unnest"
+    "(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])"
+    " AS moved (place, scope, term, rank, person_id, signature, letters)"
+    " WHERE (term.scope, term.term, term.rank, term.person_id, term.signature, term.letters)"
+    " = (moved.scope, moved.term, moved.rank, moved.person_id, moved.signature, moved.letters)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +60,26 @@ class Entry:
 def update(session: Session, workspace_id: str, before: Mapping[int, Entry], after: Mapping[int, Entry]) -> None:
     """Write what changed between two states of people, by their ids; most people of a sync come as they were."""
     scope = scope_of(workspace_id)
-    old: list[Row] = []
-    new: list[Row] = []
+    gone: list[Row] = []
+    moved: list[tuple[int, *Row]] = []
+    come: list[Row] = []
     for id in before.keys() | after.keys():
         was, now = before.get(id), after.get(id)
         if was == now:
             continue
-        gone, come = (rows(scope, id, one) if one else [] for one in (was, now))
+        old, new = (rows(scope, id, one) if one else [] for one in (was, now))
+        if was and now and was.words == now.words:
+            moved += [(there[2], *here) for here, there in zip(old, new, strict=True)]
+            continue
         if was and now and was.rank == now.rank:
-            both = {*gone} & {*come}
-            gone, come = ([row for row in some if row not in both] for some in (gone, come))
-        old += gone
-        new += come
+            both = {*old} & {*new}
+            old, new = ([row for row in some if row not in both] for some in (old, new))
+        gone += old
+        come += new
     connection = session.connection(bind_arguments={"mapper": TermRow})
-    _run(connection, _TAKE, [row[:_NAMED_BY] for row in old])
-    _run(connection, _PUT, new)
+    _run(connection, _TAKE, gone)
+    _run(connection, _MOVE, moved, term=2)
+    _run(connection, _PUT, come)
 
 
 def forget(session: Session, workspace_id: str) -> None:
@@ -85,9 +102,9 @@ def _spread(words: str) -> tuple[tuple[tuple[str, int], ...], tuple[int, int]]:
     return (*entries(found).items(),), halves(signature(found))
 
 
-def _run(connection: Connection, statements: dict[str, str], wanted: Sequence[tuple[Any, ...]]) -> None:
-    """Term by term, so that neighbours are written together."""
-    ordered = sorted(wanted, key=itemgetter(1))
+def _run(connection: Connection, statements: dict[str, str], wanted: Sequence[tuple[Any, ...]], term: int = 1) -> None:
+    """Term by term, so that neighbours are written together; ``term`` is where it stands."""
+    ordered = sorted(wanted, key=itemgetter(term))
     if not ordered:
         return
     name = connection.dialect.name

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from app.people.ahead import MOST_JOINED, MOST_WAITING, Ahead
+from app.people.ahead import FIRST_JOINED, MOST_JOINED, MOST_WAITING, STORED_WITHIN, Ahead
 from app.sdk import Batch, UpstreamFailed
 
 APP = Flask("ahead")
@@ -63,7 +63,17 @@ def test_pages_that_come_soon_after_each_other_are_handed_over_together() -> Non
         return page(int(cursor) + 1, 100)
 
     with row(100, read) as ahead:
-        assert [len(ahead.take()) for _ in range(3)] == [MOST_JOINED] * 3
+        assert [len(ahead.take()) for _ in range(3)] == [FIRST_JOINED, MOST_JOINED, MOST_JOINED]
+
+
+def test_the_longer_a_page_takes_to_be_stored_the_fewer_are_handed_over_together() -> None:
+    """Others who write wait as long; and once it is quick again, they are more."""
+    handed = []
+    with row(100) as ahead:
+        for seconds in (0.0, 0.5 * STORED_WITHIN, 0.0, 0.0):
+            handed.append(len(pages := ahead.take()))
+            time.sleep(seconds * len(pages))
+    assert handed == [FIRST_JOINED, MOST_JOINED, 1, MOST_JOINED]
 
 
 def test_a_page_that_is_long_in_coming_is_not_waited_for() -> None:
