@@ -52,7 +52,7 @@ def credential(session: Session, ring: Ring, installation_id: str, name: str, sl
 
 
 def changed_lately(now: datetime) -> frozenset[tuple[str, datetime, str]]:
-    """The installations that were changed lately: another answer than before says that one came or was changed."""
+    """The installations that were changed lately, each with the time of the last change and its state."""
     row = InstallationRow
     with reading() as session:
         found = session.execute(select(row.id, row.updated_at, row.state).where(row.updated_at > now - LATELY))

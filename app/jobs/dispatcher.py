@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Set
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -14,9 +14,13 @@ log = structlog.get_logger()
 
 # A run that is due although it was enqueued so long ago is looked at: it may have ended without a trace in its row.
 LOOKED_AT = timedelta(seconds=5)
-# To look at everything takes the longer the more there is: it is done when something changed, and now and then.
+# To look at everything takes the longer the more there is: it is done now and then, and meanwhile what changed.
 COMPARED_AFTER = timedelta(seconds=5)
 NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+Change = tuple[str, datetime, str]
+Changes = Callable[[datetime], Set[Change]]
 
 
 class Runner(Protocol):
@@ -32,16 +36,14 @@ class Runner(Protocol):
 class Dispatcher:
     """One worker's; several may work at once, since a run has one id.
 
-    What ``changes`` answers is another thing than before whenever something new may be wanted.
+    ``changes`` are installations that were changed lately, each with what tells one change of it from another.
     """
 
-    def __init__(
-        self, kinds: dict[str, Kind], runner: Runner, changes: Callable[[datetime], object] = lambda now: None
-    ) -> None:
+    def __init__(self, kinds: dict[str, Kind], runner: Runner, changes: Changes = lambda now: frozenset()) -> None:
         self._kinds = kinds
         self._runner = runner
         self._changes = changes
-        self._seen: object = None
+        self._seen: Set[Change] = frozenset()
         self._compared = NEVER
         self._told: dict[str, datetime] = {}
 
@@ -58,21 +60,22 @@ class Dispatcher:
 
     def _due(self, now: datetime) -> list[Run]:
         due: list[Run] = []
-        thorough = self._is_time_to_compare(now)
+        changed = self._to_compare(now)
         for kind in self._kinds.values():
             try:
-                due += kind.wanted(now, thorough)
+                due += kind.wanted(now, changed)
             except Exception:  # one kind's trouble is not the others'
                 log.exception("dispatch.failed", kind=kind.name)
                 self._compared = NEVER
         return due
 
-    def _is_time_to_compare(self, now: datetime) -> bool:
-        seen = self._changes(now)
-        if seen == self._seen and timedelta(0) <= now - self._compared < COMPARED_AFTER:
-            return False
-        self._seen, self._compared = seen, now
-        return True
+    def _to_compare(self, now: datetime) -> Collection[str] | None:
+        """The installations that were changed since the last turn; None when it is time for all of them."""
+        before, self._seen = self._seen, self._changes(now)
+        if timedelta(0) <= now - self._compared < COMPARED_AFTER:
+            return {id for id, *_ in self._seen - before}
+        self._compared = now
+        return None
 
     def _look_after(self, runs: list[Run], now: datetime) -> None:
         if not runs:

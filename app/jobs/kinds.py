@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -45,10 +45,10 @@ class Kind(Protocol):
 
     name: str
 
-    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
+    def wanted(self, now: datetime, changed: Collection[str] | None = None) -> Sequence[Run]:
         """The runs that are due; also those that are under way.
 
-        ``thorough``: everything that the work derives from is looked at for what is new; else only what is due by now.
+        ``changed`` are the installations that are looked at for what is new: all where they are not told.
         """
 
     def step(self, run: Run, now: datetime) -> bool:

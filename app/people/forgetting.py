@@ -6,7 +6,7 @@ people takes away the rows of the sync with them, so that a pull that began in b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -17,10 +17,14 @@ from app.core.models import InstallationRow
 from app.core.seal import new_id
 from app.jobs.kinds import HOUSE, Run
 from app.jobs.pace import PaceRow
-from app.people import mirror, turns
+from app.people import due, mirror, turns
+from app.people.lists import among
 from app.people.models import PushedRow
 from app.people.sync_state import FORGET, GONE, WAITING, SyncRow
 from app.sdk import State
+
+# The workspace, and since when it is gone, where that is known.
+Gone = tuple[str, datetime | None]
 
 
 class Forgetting:
@@ -28,23 +32,19 @@ class Forgetting:
 
     name = FORGET
 
-    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
+    def wanted(self, now: datetime, changed: Collection[str] | None = None) -> Sequence[Run]:
         """Installations of which something may be left."""
-        if not thorough and not has_due(now):
-            return []
-        gone = gone_since()
-        with reading() as session:
-            rows = {row.installation_id: row for row in session.scalars(select(SyncRow).where(SyncRow.kind == FORGET))}
-        news = {id: one for id, one in gone.items() if is_news(rows.get(id), one[1])}
-        if news:
+        if (changed is None or changed) and (news := news_of(changed)):
             self._open(news, now)
-        waiting = [row for row in rows.values() if row.state == WAITING and is_due(row, now)]
-        return [Run(FORGET, HOUSE, row.installation_id, row.ticket) for row in waiting]
+        waiting = (SyncRow.kind == FORGET, SyncRow.state == WAITING, SyncRow.next_at <= now)
+        with reading() as session:
+            rows = session.execute(select(SyncRow.installation_id, SyncRow.ticket).where(*waiting))
+            return [Run(FORGET, HOUSE, id, ticket) for id, ticket in rows]
 
-    def _open(self, news: dict[str, tuple[str, datetime | None]], now: datetime) -> None:
+    def _open(self, news: dict[str, Gone], now: datetime) -> None:
         with writing() as session:
             for id, (workspace, _) in news.items():
-                turns.open_row(session, id, FORGET, now, workspace_id=workspace, connector="")
+                due.open_row(session, id, FORGET, now, workspace_id=workspace, connector="")
                 row = session.get(SyncRow, (id, FORGET), populate_existing=True)
                 if row is not None and row.state == GONE:
                     row.state, row.since, row.next_at, row.ticket = WAITING, now, now, new_id("t")
@@ -91,30 +91,32 @@ def note(session: Session, run: Run, now: datetime, *, known: bool) -> None:
         row.failures, row.reason = 0, ""
 
 
-def has_due(now: datetime) -> bool:
-    """Whether any is to be done by now."""
-    due = select(SyncRow.installation_id).where(SyncRow.kind == FORGET, SyncRow.next_at <= now)
+def news_of(changed: Collection[str] | None) -> dict[str, Gone]:
+    """What is gone and not forgotten: among the ``changed`` installations, or of all that ever were."""
+    gone = uninstalled(changed) | (removed() if changed is None else {})
     with reading() as session:
-        return session.scalars(due.limit(1)).first() is not None
+        few = () if changed is None else (among(session, SyncRow.installation_id, gone),)
+        rows = session.scalars(select(SyncRow).where(SyncRow.kind == FORGET, *few)) if gone else ()
+        known = {row.installation_id: row for row in rows}
+    return {id: one for id, one in gone.items() if is_news(known.get(id), one[1])}
 
 
-def is_due(row: SyncRow, now: datetime) -> bool:
-    """Whether it need not wait because it broke."""
-    return row.next_at is not None and row.next_at <= now
-
-
-def gone_since() -> dict[str, tuple[str, datetime | None]]:
-    """Installations that are gone, with their workspace and since when; None for those without a row of their own."""
+def uninstalled(changed: Collection[str] | None) -> dict[str, Gone]:
+    """The installations that are uninstalled."""
+    row = InstallationRow
     with reading() as session:
-        columns = (InstallationRow.id, InstallationRow.workspace_id, InstallationRow.updated_at)
-        uninstalled = select(*columns).where(InstallationRow.state == State.UNINSTALLED)
-        gone: dict[str, tuple[str, datetime | None]] = {
-            id: (workspace or "", at) for id, workspace, at in session.execute(uninstalled)
-        }
+        few = () if changed is None else (among(session, row.id, changed),)
+        found = select(row.id, row.workspace_id, row.updated_at).where(row.state == State.UNINSTALLED, *few)
+        return {id: (workspace or "", at) for id, workspace, at in session.execute(found)}
+
+
+def removed() -> dict[str, Gone]:
+    """Installations that have no row of their own any more, although something was synced."""
+    with reading() as session:
         rows = session.execute(select(SyncRow.installation_id, SyncRow.workspace_id))
-        synced = {row.installation_id: row.workspace_id for row in rows}
+        synced = {id: workspace for id, workspace in rows}
         known = set(session.scalars(select(InstallationRow.id)))
-    return gone | {id: (workspace, None) for id, workspace in synced.items() if id not in known}
+    return {id: (workspace, None) for id, workspace in synced.items() if id not in known}
 
 
 def is_news(row: SyncRow | None, gone_at: datetime | None) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,12 +22,13 @@ from app.core.seal import new_id
 from app.jobs import spread
 from app.jobs.kinds import Run
 from app.jobs.trials import BUSY
-from app.people import handover, keeping, turns
+from app.people import due, handover, keeping, turns
 from app.people.directory import shown_sources
 from app.people.handover import Plan
+from app.people.keeping import INSERTS
 from app.people.models import PersonRow, PushedRow
 from app.people.sync_state import FIRST, LIVE, PUSH, STOPPED, SyncRow
-from app.people.turns import INSERTS, Turn
+from app.people.turns import Turn
 from app.sdk import Batch, Changes
 
 log = structlog.get_logger()
@@ -43,10 +44,10 @@ class Pushing:
 
     name = PUSH
 
-    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
+    def wanted(self, now: datetime, changed: Collection[str] | None = None) -> Sequence[Run]:
         """Active installations with people marked, or due for a sweep."""
         hasten(now)
-        return turns.due(PUSH, now, thorough)
+        return due.runs(PUSH, now, changed)
 
     def step(self, run: Run, now: datetime) -> bool:
         """Push one batch; a failure is stored instead, and the batch comes again."""

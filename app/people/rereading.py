@@ -6,7 +6,7 @@ A platform's lists tell what is there and what changed, never what is gone: only
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from app.core.database import reading, writing
 from app.core.seal import new_id
 from app.jobs import spread
 from app.jobs.kinds import Run
-from app.people import doubt, hints, mirror, pushing, turns
+from app.people import doubt, due, hints, mirror, pushing, turns
 from app.people.models import OrderRow, PersonRow
 from app.people.sync_state import LIVE, PULL, REREAD
 from app.people.turns import Turn, WrongResult
@@ -28,6 +28,8 @@ from app.sdk import Batch
 log = structlog.get_logger()
 
 EVERY = timedelta(days=1)
+# The first look comes no sooner after a shop was connected: the first pass has just read all of it.
+FIRST_AFTER = timedelta(hours=12)
 AT_ONCE = 100
 
 
@@ -53,9 +55,9 @@ class Rereading:
 
     name = REREAD
 
-    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
+    def wanted(self, now: datetime, changed: Collection[str] | None = None) -> Sequence[Run]:
         """Installations that were hinted at by name, or whose own moment of the day has come."""
-        return turns.due(REREAD, now, thorough)
+        return due.runs(REREAD, now, changed)
 
     def step(self, run: Run, now: datetime) -> bool:
         """Read one batch again; a failure is stored instead."""
@@ -88,10 +90,10 @@ def walk_of(turn: Turn) -> Walk:
 
 
 def walk(turn: Turn, now: datetime) -> bool:
-    """The next step of the daily look; true when another follows. The first is not due before the next own moment."""
+    """The next step of the daily look; true when another follows."""
     at = walk_of(turn)
     if not at.walking and (not at.due or datetime.fromisoformat(at.due) > now):
-        rest(turn, at, now)
+        rest(turn, at, now if at.due else now + FIRST_AFTER)
         return False
     if at.till:
         ids = orders_after(turn, at)

@@ -6,7 +6,7 @@ at every moment the address that it has is one that we answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -20,7 +20,8 @@ from app.core.seal import new_id
 from app.core.services import services
 from app.jobs import spread
 from app.jobs.kinds import Run
-from app.people import turns
+from app.people import due, turns
+from app.people.lists import among
 from app.people.served import served_with
 from app.people.sync_state import LIVE, STOPPED, SUBSCRIBE, SyncRow
 from app.people.turns import Turn, WrongResult
@@ -39,11 +40,11 @@ class Subscribing:
 
     name = SUBSCRIBE
 
-    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
+    def wanted(self, now: datetime, changed: Collection[str] | None = None) -> Sequence[Run]:
         """Active installations that were connected since, or whose own moment of the day has come."""
-        if thorough:
-            hurry(now)
-        return turns.due(SUBSCRIBE, now, thorough)
+        if changed is None or changed:
+            hurry(now, changed)
+        return due.runs(SUBSCRIBE, now, changed)
 
     def step(self, run: Run, now: datetime) -> bool:
         """Subscribe; a failure is stored instead."""
@@ -58,13 +59,14 @@ class Subscribing:
         turns.lost(run, now)
 
 
-def hurry(now: datetime) -> None:
+def hurry(now: datetime, changed: Collection[str] | None) -> None:
     """Bring forward those whose installation was connected again: what was subscribed before may be gone."""
     resting = (SyncRow.kind == SUBSCRIBE, SyncRow.state != STOPPED, SyncRow.failures == 0, SyncRow.next_at > now + SOON)
     with reading() as session:
-        rows = session.execute(select(SyncRow.installation_id, SyncRow.cursor).where(*resting))
+        few = () if changed is None else (among(session, SyncRow.installation_id, changed),)
+        rows = session.execute(select(SyncRow.installation_id, SyncRow.cursor).where(*resting, *few))
         made_for = {id: cursor for id, cursor in rows}
-    served = served_with(SUBSCRIBE) if made_for else {}
+    served = served_with(SUBSCRIBE, changed) if made_for else {}
     again = [id for id, one in served.items() if id in made_for and told(one.connected_at) != made_for[id]]
     if again:
         with writing() as session:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from app.core.models import InstallationRow
 from app.core.seal import new_id
 from app.jobs import kinds, spread
 from app.jobs.kinds import Run
-from app.people import hints, mirror, pushing, turns
+from app.people import due, hints, mirror, pushing, turns
 from app.people.ahead import Ahead
 from app.people.forgetting import Forgetting
 from app.people.pushing import Pushing
@@ -45,10 +45,10 @@ class Pulling:
 
     name = PULL
 
-    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
+    def wanted(self, now: datetime, changed: Collection[str] | None = None) -> Sequence[Run]:
         """Active installations that are new, in their first pass, hinted at, or due for another look."""
         hints.wake(now)
-        return turns.due(PULL, now, thorough)
+        return due.runs(PULL, now, changed)
 
     def step(self, run: Run, now: datetime) -> bool:
         """Pull some pages and store them; a failure is stored after the pages that came before it."""

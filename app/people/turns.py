@@ -1,15 +1,14 @@
-"""Whose turn it is: which installations have a run due, and what becomes of a run that failed."""
+"""A turn: what one step of a run needs and may change, and what becomes of a run that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.core.database import reading, writing
@@ -18,13 +17,12 @@ from app.core.models import InstallationRow
 from app.core.registry import Connector
 from app.core.seal import new_id
 from app.core.services import services
-from app.jobs import live, logins
+from app.jobs import live
 from app.jobs.entrance import Entrance
 from app.jobs.kinds import Run
 from app.jobs.outgoing import Metered
 from app.jobs.trials import BUSY, MOST_DEATHS, Trials, judge, most_of, own_pause, pause
-from app.people.served import Served, served_with
-from app.people.sync_state import STOPPED, WAITING, SyncRow, again
+from app.people.sync_state import STOPPED, WAITING, SyncRow
 from app.sdk import Installation, LoginRefused, State
 
 log = structlog.get_logger()
@@ -34,7 +32,6 @@ STEP_SECONDS = 15.0
 # The largest answer of a step, in bytes. A platform may have pages of a fixed number of orders, each with any number
 # of lines; to read one of 16 MB takes about 100 MB of memory for a moment.
 LARGEST_ANSWER = 16 * 1024 * 1024
-INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 class Overtaken(Exception):
@@ -62,73 +59,6 @@ class Turn:
     def batch(self) -> int:
         """The most that the platform takes at once."""
         return self.connector.manifest.limits.batch if self.connector.manifest else 1
-
-
-def due(kind: str, now: datetime, thorough: bool = True) -> list[Run]:
-    """The runs of ``kind``, the hook's name, that are due, under way or not.
-
-    ``thorough``: all installations are compared with the rows first, and those that are new get theirs.
-    """
-    row = SyncRow
-    if thorough:
-        compare(kind, now)
-    columns = (row.installation_id, row.connector, row.ticket, row.failures > 0)
-    with reading() as session:
-        ready = session.execute(select(*columns).where(row.kind == kind, row.next_at <= now)).all()
-    if not ready:
-        return []
-    served = served_with(kind, [id for id, *_ in ready])
-    held = logins.held(now)
-    return [
-        Run(kind, connector, id, ticket, again)
-        for id, connector, ticket, again in ready
-        if id in served and connector not in held
-    ]
-
-
-def compare(kind: str, now: datetime) -> None:
-    """Find what is new among all installations, and write it down."""
-    served = served_with(kind)
-    with reading() as session:
-        news = news_of(session, kind, served)
-    wake(kind, news, now)
-
-
-def news_of(session: Session, kind: str, served: Mapping[str, Served]) -> dict[str, Served]:
-    """Installations that have no row, moved to another workspace, or may go on after they stopped."""
-    row = SyncRow
-    opened = select(row.installation_id, row.workspace_id).where(row.kind == kind)
-    ended = select(row.installation_id, row.since, row.refusals).where(row.kind == kind, row.state == STOPPED)
-    known = {id: workspace for id, workspace in session.execute(opened)}
-    stopped = {id: (since, refusals) for id, since, refusals in session.execute(ended)}
-    return {
-        id: one
-        for id, one in served.items()
-        if known.get(id) != one.workspace or (id in stopped and one.goes_on(*stopped[id]))
-    }
-
-
-def wake(kind: str, news: Mapping[str, Served], now: datetime) -> None:
-    """Write down what is new."""
-    if not news:
-        return
-    with writing() as session:
-        for id, served in news.items():
-            open_row(session, id, kind, now, workspace_id=served.workspace, connector=served.connector)
-            row = session.get(SyncRow, (id, kind), populate_existing=True)
-            if row is not None:
-                row.workspace_id = served.workspace
-                if row.state == STOPPED and served.goes_on(row.since, row.refusals):
-                    again(row, now)
-
-
-def open_row(session: Session, id: str, kind: str, now: datetime, **values: str) -> None:
-    """A row whose first run is due now, unless there is one."""
-    first = {"state": WAITING, "ticket": new_id("t"), "since": now, "next_at": now, "cursor": "", "reason": ""}
-    zeros = {"done": 0, "total": 0, "failures": 0, "refusals": 0}
-    insert = INSERTS[session.get_bind(SyncRow).dialect.name](SyncRow)
-    statement = insert.values(installation_id=id, kind=kind, **first, **zeros, **values)
-    session.execute(statement.on_conflict_do_nothing())
 
 
 def begin(run: Run, now: datetime) -> Turn | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, update
 from app.core import installations
 from app.core.database import db, writing
 from app.jobs import heartbeats
-from app.jobs.dispatcher import LOOKED_AT, Dispatcher
+from app.jobs.dispatcher import LOOKED_AT, Changes, Dispatcher
 from app.jobs.kinds import Run, kinds_of
 from app.people.sync_state import SyncRow
 from app.sdk import State
@@ -31,7 +31,7 @@ class Noted:
         self.due = list(due)
         self.ended: list[tuple[Run, str]] = []
 
-    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
+    def wanted(self, now: datetime, changed: Collection[str] | None = None) -> Sequence[Run]:
         return self.due
 
     def step(self, run: Run, now: datetime) -> bool:
@@ -47,7 +47,7 @@ class Noted:
 class Broken(Noted):
     """A kind that cannot tell."""
 
-    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
+    def wanted(self, now: datetime, changed: Collection[str] | None = None) -> Sequence[Run]:
         raise RuntimeError
 
 
@@ -102,19 +102,29 @@ def test_one_kinds_trouble_is_not_the_others() -> None:
 
 
 class Looked(Noted):
-    """A kind that notes how thoroughly it was asked."""
+    """A kind that notes among whom it was asked for what is new."""
 
-    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
-        self.ended.append((RUN, "all" if thorough else "due"))
+    def wanted(self, now: datetime, changed: Collection[str] | None = None) -> Sequence[Run]:
+        self.ended.append((RUN, "all" if changed is None else " ".join(sorted(changed))))
         return ()
 
 
-def test_everything_is_looked_at_when_something_changed_and_now_and_then() -> None:
-    kind, changes = Looked("pull"), ["a", "a", "b", "b", "b", "b"]
-    dispatcher = Dispatcher({"pull": kind}, Engine(), lambda now: changes.pop(0))
-    for at in (0, 1, 2, 3, 8, 7):
+def test_what_changed_is_looked_at_at_once_and_everything_now_and_then() -> None:
+    """Not again because it is no longer among the latest; and the clock may be set back."""
+    kind, changes = Looked("pull"), ["a", "ab", "ab", "bc", "", "", ""]
+    dispatcher = Dispatcher({"pull": kind}, Engine(), lambda now: {(id, NOW, "active") for id in changes.pop(0)})
+    for at in (0, 1, 2, 3, 4, 8, 7):
         dispatcher.dispatch(NOW + at * SECOND)
-    assert [how for _, how in kind.ended] == ["all", "due", "all", "due", "all", "all"]
+    assert [how for _, how in kind.ended] == ["all", "b", "", "c", "", "all", "all"]
+
+
+def test_what_changed_once_more_is_looked_at_once_more() -> None:
+    kind = Looked("pull")
+    moments = [NOW, NOW, NOW + SECOND]
+    dispatcher = Dispatcher({"pull": kind}, Engine(), lambda now: {("a", moments.pop(0), "active")})
+    for _ in range(3):
+        dispatcher.dispatch(NOW)
+    assert [how for _, how in kind.ended] == ["all", "", "a"]
 
 
 def test_a_kind_that_could_not_tell_is_asked_for_all_of_it_again() -> None:
@@ -128,20 +138,21 @@ def test_a_kind_that_could_not_tell_is_asked_for_all_of_it_again() -> None:
 @pytest.mark.parametrize("told", [True, False], ids=["guarded", "control"])
 def test_a_new_shop_begins_with_the_next_turn(any_host: Flask, platform: Platform, told: bool) -> None:
     engine, now = Engine(), datetime.now(UTC)
-    changes = installations.changed_lately if told else lambda at: None
+    changes: Changes = installations.changed_lately if told else lambda at: frozenset()
     dispatcher = Dispatcher(kinds_of(any_host), engine, changes)
     dispatcher.dispatch(now)
     install(platform, "shop")
     dispatcher.dispatch(now + SECOND)
     assert {id.split(":")[0] for id in engine.enqueued} == ({"pull", "push"} if told else set())
     install(platform, "shop", state=State.UNINSTALLED)
-    for _ in range(2):  # the first writes down what is gone
-        dispatcher.dispatch(now + SECOND)
+    dispatcher.dispatch(now + SECOND)
     assert any(id.startswith("forget:") for id in engine.enqueued) == told
 
 
-@pytest.mark.parametrize("thorough", [False, True], ids=["guarded", "control"])
-def test_an_idle_turn_walks_through_no_shops(any_host: Flask, platform: Platform, thorough: bool) -> None:
+@pytest.mark.parametrize("changed", [(), None], ids=["guarded", "control"])
+def test_an_idle_turn_walks_through_no_shops(
+    any_host: Flask, platform: Platform, changed: Collection[str] | None
+) -> None:
     install(platform, "one", "two")
     kinds, now, said = kinds_of(any_host).values(), datetime.now(UTC), list[str]()
     assert sum(len(kind.wanted(now)) for kind in kinds) == 4
@@ -153,9 +164,22 @@ def test_an_idle_turn_walks_through_no_shops(any_host: Flask, platform: Platform
 
     for engine in db.engines.values():
         event.listen(engine, "before_cursor_execute", hear)
-    assert [run for kind in kinds for run in kind.wanted(now, thorough)] == []
-    assert any("FROM installation" in one for one in said) == thorough
+    assert [run for kind in kinds for run in kind.wanted(now, changed)] == []
+    assert any("FROM installation" in one for one in said) == (changed is None)
     assert len(said) > 3, "an ear that hears nothing finds nothing"
+
+
+@pytest.mark.parametrize("changed", [("two",), None], ids=["guarded", "control"])
+@pytest.mark.parametrize(("state", "kinds"), [(State.ACTIVE, {"pull", "push"}), (State.UNINSTALLED, {"forget"})])
+def test_a_change_costs_no_look_at_the_other_shops(
+    any_host: Flask, platform: Platform, state: State, kinds: set[str], changed: Collection[str] | None
+) -> None:
+    now = datetime.now(UTC)
+    install(platform, "one", "two", state=state)
+    runs = [run for kind in kinds_of(any_host).values() for run in kind.wanted(now + SECOND, changed)]
+    assert {(run.kind, run.subject) for run in runs} == {
+        (kind, id) for kind in kinds for id in changed or ("one", "two")
+    }
 
 
 def test_who_lives(host: Flask) -> None:

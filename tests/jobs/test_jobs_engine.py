@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ class Counting:
         self.hold = threading.Event()
         self.hold.set()
 
-    def wanted(self, now: datetime, thorough: bool = True) -> Sequence[Run]:
+    def wanted(self, now: datetime, changed: Collection[str] | None = None) -> Sequence[Run]:
         return ()
 
     def step(self, run: Run, now: datetime) -> bool:

@@ -17,7 +17,7 @@ from app.core.database import MIRROR, db, writing
 from app.jobs import trials
 from app.jobs.kinds import Kind
 from app.jobs.trials import BUSY, FAILED, MOST_CRASHES, short_reason
-from app.people import forgetting, hints, mirror, pushing, turns
+from app.people import hints, mirror, pushing, turns
 from app.people.forgetting import Forgetting
 from app.people.pushing import Pushing
 from app.people.sync import Pulling
@@ -167,6 +167,6 @@ def test_an_erasure_is_never_given_up(shops: Flask, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_erasure_that_does_not_wait_would_be_noticed(shops: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forgetting, "is_due", lambda row, at: True)
+    monkeypatch.setattr(turns, "pause", lambda failures: timedelta(0))
     with pytest.raises(AssertionError, match="no run after the other"):
         test_an_erasure_is_never_given_up(shops, monkeypatch, False)

@@ -14,6 +14,7 @@ from app.core.database import reading, writing
 from app.core.models import InstallationRow
 from app.jobs import credentials, live, logins, trials
 from app.people import served, sync_state
+from app.people.rereading import FIRST_AFTER
 from app.people.sync_state import SyncRow
 from app.sdk import State, Stopped
 from plugins.upgates import shop as reading_shop
@@ -77,7 +78,7 @@ def both(rule: Patch, expected: object, seen: object) -> list[Any]:
 
 def tomorrow() -> datetime:
     """When everything is due."""
-    return datetime.now(UTC) + DAY + MINUTE
+    return datetime.now(UTC) + FIRST_AFTER + DAY + MINUTE
 
 
 def refusals(shop: Shop) -> int:

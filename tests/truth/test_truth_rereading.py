@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
+from app.core.database import writing
 from app.jobs import spread
 from app.people import rereading, sync, turns
-from app.people.rereading import EVERY
+from app.people.rereading import EVERY, FIRST_AFTER
+from app.people.sync_state import SyncRow
 from app.people.turns import Turn
 from app.sdk import Batch
 from tests.truth.conftest import SQLITE, Shop
@@ -128,6 +131,21 @@ def test_a_hint_during_the_look_is_acted_on_first(shop: Shop, monkeypatch: pytes
     while kind.step(run, at):
         pass
     assert due(shop) == at + EVERY
+
+
+@SQLITE
+@pytest.mark.parametrize("after", [FIRST_AFTER, timedelta(0)], ids=["guarded", "control"])
+def test_a_first_pass_has_the_shop_for_itself(shop: Shop, monkeypatch: pytest.MonkeyPatch, after: timedelta) -> None:
+    """Its own moment of the day may be a minute after it was connected, whatever was hinted meanwhile."""
+    monkeypatch.setattr(rereading, "FIRST_AFTER", after)
+    now = datetime.now(UTC)
+    monkeypatch.setattr(spread, "phase", lambda id, period: (now + MINUTE - datetime.fromtimestamp(0, UTC)) % period)
+    with writing() as session:
+        session.execute(update(SyncRow).where(SyncRow.kind == "reread").values(cursor="", next_at=now))
+    shop.box.remove(1003)
+    assert shop.hints() == 1
+    assert shop.work("reread", at=now) == 1
+    assert (due(shop) - now > FIRST_AFTER) == (after == FIRST_AFTER)
 
 
 def test_a_thousand_shops_look_at_moments_of_their_own() -> None:
