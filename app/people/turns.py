@@ -18,7 +18,7 @@ from app.core.registry import Connector
 from app.core.seal import new_id
 from app.core.services import services
 from app.jobs import live
-from app.jobs.entrance import Entrance
+from app.jobs.entrance import Entrance, Held
 from app.jobs.kinds import Run
 from app.jobs.outgoing import Metered
 from app.jobs.trials import BUSY, MOST_DEATHS, Trials, judge, most_of, own_pause, pause
@@ -141,7 +141,10 @@ def from_the_start(session: Session, installation_id: str, kind: str, now: datet
 def failed(turn: Turn, error: Exception, now: datetime) -> None:
     """Store a failure: when to try again, or that it stopped and why."""
     row, outbound = turn.row, turn.outbound
-    log.warning("sync.failed", kind=row.kind, installation=row.installation_id, reason=type(error).__name__)
+    if isinstance(error, Held):
+        log.info("sync.held", kind=row.kind, installation=row.installation_id)
+    else:
+        log.warning("sync.failed", kind=row.kind, installation=row.installation_id, reason=type(error).__name__)
     refused = is_refusal(turn, error)
     found = judge(Trials(row.failures, row.refusals), error, refused=refused, wish=outbound.wish, now=now)
     values: dict[str, Any] = {
