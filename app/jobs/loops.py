@@ -15,12 +15,15 @@ log = structlog.get_logger()
 class Loop:
     """Calls ``work`` with the time every ``period`` seconds, inside the app's context.
 
-    A failure is logged, and the next turn comes.
+    A failure is logged, and the next turn comes. However often it is poked, it has a ``rest`` after each turn.
     """
 
-    def __init__(self, app: Flask, name: str, period: float, work: Callable[[datetime], None]) -> None:
+    def __init__(
+        self, app: Flask, name: str, period: float, work: Callable[[datetime], None], rest: float = 0.0
+    ) -> None:
         self._app = app
         self._period = period
+        self._rest = rest
         self._work = work
         self._stopping = threading.Event()
         self._poked = threading.Event()
@@ -52,4 +55,5 @@ class Loop:
                     self._work(datetime.now(UTC))
             except Exception:
                 log.exception("loop.failed", loop=self._thread.name)
-            self._poked.wait(self._period)
+            self._stopping.wait(self._rest)
+            self._poked.wait(self._period - self._rest)

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 ROUND = 1.0
 BEAT = 3.0
-DISPATCH = 0.5
+DISPATCH, DISPATCH_REST = 0.5, 0.2
 DURABLE = ("pull", "push", "reread", "subscribe")
 TIDY = timedelta(minutes=1)
 # The kernel's scale: what people wait for comes first.
@@ -106,7 +106,7 @@ class Jobs:
         self._kinds = kinds_of(app)
         dispatcher = Dispatcher(self._kinds, self._engine, installations.changed_lately)
         self._beating = Loop(app, "beat", BEAT, lambda now: heartbeats.beat(name, now))
-        self._dispatching = Loop(app, "dispatch", DISPATCH, dispatcher.dispatch)
+        self._dispatching = Loop(app, "dispatch", DISPATCH, dispatcher.dispatch, DISPATCH_REST)
         self._looking = Loop(app, "take-over", BEAT, self.look_after)
         self._stopping = threading.Event()
         self._probing: list[Loop] = []

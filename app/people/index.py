@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -21,8 +22,11 @@ FIELDS = 2 * max(Field) + 1
 # scope, term, rank, person_id, signature, letters
 Row = tuple[int, str, int, int, int, int]
 
+# SQLite: rows of one statement. Between two statements whoever stores waits for each thread that reckons just then.
+PORTIONS = (500, 20, 1)
+
 _PUT = {
-    "sqlite": "INSERT INTO term (scope, term, rank, person_id, signature, letters) VALUES (?, ?, ?, ?, ?, ?)",
+    "sqlite": "INSERT INTO term (scope, term, rank, person_id, signature, letters) VALUES {rows}",
     # One statement whatever the number of rows.
     "postgresql": "INSERT INTO term (scope, term, rank, person_id, signature, letters) SELECT * FROM unnest"
     "(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])",
@@ -39,8 +43,10 @@ _TAKE = {
 }
 # In place: of a rare word the row that goes and the one that comes are neighbours.
 _MOVE = {
-    "sqlite": "UPDATE term SET rank = ?"
-    " WHERE scope = ? AND term = ? AND rank = ? AND person_id = ? AND signature = ? AND letters = ?",
+    "sqlite": "WITH moved (place, scope, term, rank, person_id, signature, letters) AS (VALUES {rows})"
+    " UPDATE term SET rank = place FROM moved"
+    " WHERE (term.scope, term.term, term.rank, term.person_id, term.signature, term.letters)"
+    " = (moved.scope, moved.term, moved.rank, moved.person_id, moved.signature, moved.letters)",
     "postgresql": "UPDATE term SET rank = place FROM unnest"
     "(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])"
     " AS moved (place, scope, term, rank, person_id, signature, letters)"
@@ -107,6 +113,27 @@ def _run(connection: Connection, statements: dict[str, str], wanted: Sequence[tu
     ordered = sorted(wanted, key=itemgetter(term))
     if not ordered:
         return
-    name = connection.dialect.name
-    parameters: Any = ordered if name == "sqlite" else tuple(map(list, zip(*ordered, strict=True)))
-    connection.exec_driver_sql(statements[name], parameters)
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(statements["postgresql"], tuple(map(list, zip(*ordered, strict=True))))
+    elif "{rows}" not in statements["sqlite"]:
+        connection.exec_driver_sql(statements["sqlite"], ordered)
+    else:
+        for some in _portions(ordered):
+            statement = _filled(statements["sqlite"], len(some), len(some[0]))
+            connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+
+
+def _portions(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """As many together as there may be."""
+    place = 0
+    while place < len(rows):
+        size = next(size for size in PORTIONS if size <= len(rows) - place)
+        yield rows[place : place + size]
+        place += size
+
+
+@lru_cache(maxsize=2 * len(PORTIONS))
+def _filled(statement: str, rows: int, columns: int) -> str:
+    """The statement with a mark for each value."""
+    row = f"({', '.join('?' * columns)})"
+    return statement.format(rows=", ".join([row] * rows))

@@ -177,6 +177,10 @@ def over(run: Run, reason: str, now: datetime, *, stops: bool = True) -> None:
     ``reason`` says what broke it, and counts as a crash unless our own database was busy. The next run comes after a
     pause; after too many crashes in a row none does, if it ever ``stops``.
     """
+    with reading() as session:  # most have moved on by themselves, and nobody need wait for them
+        row = session.get(SyncRow, (run.subject, run.kind))
+        if row is None or row.ticket != run.ticket:
+            return
     with writing() as session:
         row = session.get(SyncRow, (run.subject, run.kind))
         if row is None or row.ticket != run.ticket:
