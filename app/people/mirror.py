@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core.database import MIRROR, fold, reading, writing
 from app.core.seal import new_id
-from app.people import departed, erased, keeping, orders, syncing
+from app.people import departed, early, erased, keeping, orders, syncing
 from app.people.index import Entry
 from app.people.models import IMPORT, PersonRow, TermRow
 from app.people.orders import facts_of
@@ -109,7 +109,8 @@ def forget(workspace_id: str, source: str | None = None, also: Callable[[Session
             chosen = select(PersonRow.id, PersonRow.words, PersonRow.rank).where(mine).limit(BATCH)
             gone = {id: Entry(words, rank) for id, words, rank in session.execute(chosen)}
             keeping.remove(session, workspace_id, gone)
-            departed.forget(session, workspace_id, source)
+            for notes in (departed, early):
+                notes.forget(session, workspace_id, source)
         if len(gone) < BATCH:
             return
 
@@ -136,7 +137,8 @@ def move(workspace_id: str, into: str) -> None:
         overtake = update(SyncRow).where(SyncRow.workspace_id.in_((workspace_id, into)))
         values = {"ticket": new_id("t"), "workspace_id": into}
         session.execute(overtake.values(values), execution_options={"synchronize_session": False})
-        departed.move(session, workspace_id, into)
+        for notes in (departed, early):
+            notes.move(session, workspace_id, into)
         _drop_twins(session, workspace_id, into)
         for statement in (
             *_renames(workspace_id, into),

@@ -69,6 +69,25 @@ class DepartedRow(MirrorBase):
     external_id: Mapped[str] = mapped_column(String(200), primary_key=True)
 
 
+class EarlyOrderRow(MirrorBase):
+    """An order whose person, ``owner`` by the shop's own id, was not told yet: see `app.people.early`.
+
+    ``name`` is what makes it one order of its source, ``told`` the order as JSON.
+    """
+
+    __tablename__ = "early_order"
+    __table_args__ = (
+        Index("ix_early_order_workspace_id_source_owner", "workspace_id", "source", "owner"),
+        {"sqlite_with_rowid": False},
+    )
+
+    workspace_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    source: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(420), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(200))
+    told: Mapped[str] = mapped_column(Text)
+
+
 class OrderRow(MirrorBase):
     """One order of a person, known by its number; by ``external_id`` to its source, where that has one.
 

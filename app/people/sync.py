@@ -104,7 +104,8 @@ def joined(pages: Sequence[Batch]) -> Batch:
     people = [person for page in pages for person in page.people]
     orders = [order for page in pages for order in page.orders]
     buyers = [person for page in pages for person in page.buyers]
-    return replace(pages[-1], people=people, orders=orders, buyers=buyers)
+    early = any(page.early for page in pages)
+    return replace(pages[-1], people=people, orders=orders, buyers=buyers, early=early)
 
 
 def pull(turn: Turn, cursor: str, now: datetime) -> Batch:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app.people import departed, keeping, orders
+from app.people import departed, early, keeping, orders
 from app.people.keeping import Held
 from app.people.models import PersonRow
 from app.people.orders import Facts, facts_of
@@ -22,6 +22,7 @@ def apply(session: Session, workspace_id: str, source: str, batch: Batch) -> tup
     counted = page.put_people()
     page.follow_merges()
     page.upsert_orders()
+    page.keep_early(waits=batch.early, over=batch.live)
     page.delete_gone()
     return counted
 
@@ -33,7 +34,10 @@ class _Page:
         self.session, self.workspace_id, self.source = session, workspace_id, source
         latest = {person.external_id: person for person in map(to_storable, batch.people)}
         buyers = _newest(map(to_storable, batch.buyers))
-        self.orders = [(to_storable_id(id), to_storable_order(order)) for id, order in batch.orders]
+        self.place = (session, workspace_id, source)
+        told_orders = [(to_storable_id(id), to_storable_order(order)) for id, order in batch.orders]
+        # What came before its people is older than what comes with them.
+        self.orders = early.take(*self.place, latest.keys()) + told_orders
         self.merged = [(to_storable_id(old), to_storable_id(new)) for old, new in batch.merged]
         self.gone = [to_storable_id(id) for id in batch.gone]
         # One without an id of its own is not told by it.
@@ -107,6 +111,15 @@ class _Page:
         orders.upsert(self.session, self.source, [(self.held[id].id, order) for id, order in kept])
         # All of them, not only whose orders are kept: the people were put in with what all orders say.
         self._recall(sorted({id for id, _ in placed if id in self.held} | former))
+
+    def keep_early(self, *, waits: bool, over: bool) -> None:
+        """Orders of people who may still come wait for them, until the first pass is over."""
+        if over:
+            early.forget(*self.place)
+        elif waits or self.gone_orders:
+            early.drop(*self.place, self.orders, self.gone_orders)
+            if waits:
+                early.keep(*self.place, [(id, o) for id, o in self.orders if id not in self.held])
 
     def _drop_former(self, places: set[tuple[int, str]]) -> set[str]:
         """Delete the orders that are no more, or that stood under another person or number; returns whose they were."""

@@ -22,6 +22,7 @@ from app.jobs.entrance import Entrance, Held
 from app.jobs.kinds import Run
 from app.jobs.outgoing import Metered
 from app.jobs.trials import BUSY, MOST_DEATHS, Trials, judge, most_of, own_pause, pause
+from app.people import early
 from app.people.sync_state import STOPPED, WAITING, SyncRow
 from app.sdk import Installation, LoginRefused, State
 
@@ -134,6 +135,7 @@ def from_the_start(session: Session, installation_id: str, kind: str, now: datet
     if row is None:
         return
     row.ticket, row.cursor, row.live_since, row.done, row.total = new_id("t"), "", None, 0, 0
+    early.forget(session, row.workspace_id, installation_id)
     if row.state != STOPPED:
         row.state, row.since = WAITING, now
 

@@ -207,10 +207,11 @@ class Batch:
     or nothing but an order with the same or an earlier ``updated_at`` told of it, since whoever is in ``people`` is
     known better; and not for one that was ``gone``, until it is among the ``people`` again. ``gone`` are external_ids
     that were deleted, ``gone_orders`` the `Order.external_id` of deleted orders, ``merged`` pairs of an old one and the
-    one it was combined into. ``cursor`` comes back with the next call; the host stores it together with the batch, all
-    or nothing. ``more`` asks to be called again at once. ``done`` of ``total`` tell how far the first pass is; ``live``
-    says that it is complete.
-    ``moved`` is the new address of the API, checked: the host stores it and calls again.
+    one it was combined into. ``early`` says that orders may come before their people: those of people who are not held
+    wait for them, until a batch is ``live``; else they are left out. ``cursor`` comes back with the next call; the host
+    stores it together with the batch, all or nothing. ``more`` asks to be called again at once. ``done`` of ``total``
+    tell how far the first pass is; ``live`` says that it is complete. ``moved`` is the new address of the
+    API, checked: the host stores it and calls again.
     """
 
     people: Sequence[Person] = ()
@@ -219,6 +220,7 @@ class Batch:
     gone: Sequence[str] = ()
     gone_orders: Sequence[str] = ()
     merged: Sequence[tuple[str, str]] = ()
+    early: bool = False
     cursor: str = ""
     more: bool = False
     done: int = 0

@@ -15,7 +15,9 @@ TIMES = ("start", "top", "customers_from", "customers_seen", "orders_from", "ord
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A round reads all pages of the customers, then of the orders; times are ISO 8601 in UTC, empty: not yet.
+    """A round reads all pages of the customers, then of the orders, the first pass the other way round.
+
+    Times are ISO 8601 in UTC, empty: not yet.
 
     ``start`` is when the round began, ``top`` the latest change met in this phase. ``…_from`` is the latest change up
     to which all is read, ``…_seen`` when it was first met (empty once it was read again later than `OVERLAP` after
@@ -23,7 +25,7 @@ class Cursor:
     pass began, without the newest, ``passes`` how often it began.
     """
 
-    phase: str = "customers"
+    phase: str = "orders"
     page: int = 1
     turns_back: int = 0
     live: int = 0

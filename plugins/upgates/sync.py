@@ -36,38 +36,49 @@ def pull(installation: Installation, outbound: Outbound, cursor: str, now: datet
 
 
 def customers(shop: Shop, at: Cursor) -> Batch:
-    """One page of the customers; the very first asks also how many orders there are."""
+    """One page of the customers; after the last the first pass is over."""
     newest = 0 if at.live or at.page > 1 else newcomers(shop, at)
     items, pages = shop.items("customers", changed_since(at.customers_from, at.customers_seen), at.page)
     at = replace(at, top=latest(at, items, pages))
     if not at.live and at.page == 1:
-        total = at.orders_total if at.passes > 1 else shop.items("orders", NEWEST_FIRST)[1].total
-        at = replace(at, orders_total=total, settled=pages.total - newest)
-    after = turn(at, pages, at.customers_total)
-    after = replace(after, customers_total=pages.total)
-    if after.phase == "orders" and at.page > 1 and hides_a_deletion(shop, at, pages):
+        at = replace(at, settled=pages.total - newest)
+    after = replace(turn(at, pages, at.customers_total), customers_total=pages.total)
+    is_last = after.phase == "orders"
+    if is_last and at.page > 1 and hides_a_deletion(shop, at, pages):
         after = replace(after, phase="customers", start="", top="", turns_back=0, passes=at.passes + 1)
-    elif after.phase == "orders":
+        is_last = False
+    if is_last:
         read_to, seen = advance(at.customers_from, at.customers_seen, at.top, at.start)
         after = replace(after, customers_from=read_to, customers_seen=seen, top="")
-    return batch(after, pages.read, people=people_of(items))
+    if is_last and not at.live:
+        after = ended(after)
+    return batch(at, after, at.orders_total + pages.read, people=people_of(items))
 
 
 def orders(shop: Shop, at: Cursor) -> Batch:
-    """One page of the orders; after the last the round is over.
+    """One page of the orders; after the last the round is over, or the first pass goes on with their people.
 
-    An order may come before its customer, who was too late for this round's pages: the round's own beginning bounds
-    how far the orders are read, so that the next one brings it again.
+    In the first pass they come first: a person's place in the index is by its orders, and is written once. The very
+    first page also asks how many customers there are. Later an order may come before its customer, who was too late for
+    the round's pages: the round's own beginning bounds how far the orders are read, so that the next one brings it
+    again.
     """
     items, pages = shop.items("orders", NEWEST_FIRST | changed_since(at.orders_from, at.orders_seen), at.page)
     at = replace(at, top=latest(at, items, pages))
+    if not at.live and at.page == 1:
+        at = replace(at, customers_total=shop.items("customers", {})[1].total)
     after = replace(turn(at, pages, at.orders_total), orders_total=pages.total)
-    more = after.phase == "orders"
-    if not more:
+    if after.phase == "customers":
         read_to, seen = advance(at.orders_from, at.orders_seen, at.top, at.start)
-        after = replace(after, orders_from=read_to, orders_seen=seen, top="", start="", live=1, turns_back=0)
+        after = replace(after, orders_from=read_to, orders_seen=seen, top="")
+        after = ended(after) if at.live else after
     placed = [order for order in map(records.to_order, items) if order]
-    return batch(after, at.customers_total + pages.read, more=more, orders=placed)
+    return batch(at, after, pages.read, orders=placed)
+
+
+def ended(after: Cursor) -> Cursor:
+    """The round is over; every one after the first pass begins with the customers."""
+    return replace(after, phase="customers", live=1, start="", turns_back=0)
 
 
 def newcomers(shop: Shop, at: Cursor) -> int:
@@ -115,11 +126,13 @@ def turn(at: Cursor, pages: Pages, before: int) -> Cursor:
     return replace(at, page=1, phase="orders" if at.phase == "customers" else "customers")
 
 
-def batch(at: Cursor, done: int, *, more: bool = True, **found: Any) -> Batch:
-    """What a step found, how far the first pass is, and where to go on."""
-    total = at.customers_total + at.orders_total
-    so_far = total if at.live or at.passes > 1 else min(done, total)
-    return Batch(cursor=write_cursor(at), more=more, done=so_far, total=total, live=bool(at.live), **found)
+def batch(at: Cursor, after: Cursor, done: int, **found: Any) -> Batch:
+    """What a step found, how far the first pass is, and where to go on: nowhere for now when the round is over."""
+    total = after.customers_total + after.orders_total
+    told = {"done": total if after.live or after.passes > 1 else min(done, total), "total": total}
+    live = bool(after.live)
+    more = not live or after.start != ""
+    return Batch(cursor=write_cursor(after), more=more, live=live, early=not live, **told, **found)
 
 
 def people_of(items: Sequence[object]) -> list[Person]:

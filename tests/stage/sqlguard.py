@@ -38,6 +38,7 @@ NAMED_BY: dict[str, tuple[frozenset[str], ...]] = {
     "pairing": (frozenset({"digest"}), frozenset({"workspace_id"})),
     "person": (frozenset({"id"}), frozenset({"workspace_id"})),
     "departed": (frozenset({"workspace_id"}),),
+    "early_order": (frozenset({"workspace_id"}),),
     "person_order": (frozenset({"person_id"}),),
     "term": (frozenset({"scope"}), frozenset({"person_id"})),
 }

@@ -54,6 +54,7 @@ class World:
     now: datetime = NOW
     people: dict[str, Person] = field(default_factory=dict)
     orders: dict[str, tuple[str, Order]] = field(default_factory=dict)
+    early: dict[str, tuple[str, Order]] = field(default_factory=dict)
     batches: list[Batch] = field(default_factory=list)
     seconds: float = 20.0
 
@@ -69,9 +70,17 @@ class World:
         assert len(self.shop.calls) - before <= 3
         self.batches.append(batch)
         self.people.update({person.external_id: person for person in batch.people})
-        self.orders.update({order.number: (id, order) for id, order in batch.orders if id in self.people})
+        told = self.early | {order.number: (id, order) for id, order in batch.orders}
+        self.orders.update({number: one for number, one in told.items() if one[0] in self.people})
+        self.early = {} if batch.live else told if batch.early else self.early
         self.cursor = batch.cursor
         return batch
+
+    def step_to_customers(self) -> Batch:
+        """Up to the first page of the customers."""
+        while read_cursor(self.cursor).phase == "orders":
+            self.step()
+        return self.step()
 
     def rest(self) -> list[Batch]:
         """Steps until there is nothing more for now."""
@@ -139,14 +148,10 @@ def test_the_calls_are_what_the_platform_takes(world: World, keys: dict[str, Any
     world.rest()
     assert {call.headers["authorization"] for call in world.shop.calls} == {basic(keys["api_user"], keys["api_key"])}
     newest = f"creation_time_from={quote((NOW - cursors.OVERLAP).isoformat())}&page=1"
-    assert [call.query for call in world.shop.calls if call.path.endswith("customers")] == [
-        newest,
-        "page=1",
-        "page=2",
-        "page=3",
-        newest,
-    ]
-    assert world.shop.calls[-1].query == "order_by=last_update_time&order_dir=desc&page=4"
+    asked = [call.query for call in world.shop.calls if call.path.endswith("customers")]
+    assert asked == ["page=1", newest, "page=1", "page=2", "page=3", newest]
+    placed = [call.query for call in world.shop.calls if call.path.endswith("orders")]
+    assert placed == [f"order_by=last_update_time&order_dir=desc&page={page}" for page in range(1, 5)]
     world.shop.calls.clear()
     world.rest()
     assert all("%2B00%3A00" in call.query for call in world.shop.calls)
@@ -167,7 +172,7 @@ def test_a_shop_of_any_size(world: World, size: int) -> None:
 
 
 def test_a_pass_goes_on_from_its_last_cursor(world: World) -> None:
-    world.step(), world.step()
+    world.step_to_customers(), world.step()
     world.shop.calls.clear()
     world.later(600)
     world.step()
@@ -221,7 +226,7 @@ def disturb(shop: Simulator, dice: random.Random) -> None:
 
 def slow_pass(world: World) -> bool:
     """Whether a change on the first page is lost, when the last page changed long after it."""
-    world.step()
+    world.step_to_customers()
     world.later(1)
     world.shop.change(1001, surname="Early")
     world.later(30)
@@ -244,18 +249,17 @@ def test_a_cursor_that_follows_the_latest_change_alone_is_noticed(
 
 
 def late_customer(world: World) -> bool:
-    """Whether an order is lost whose customer came too late for the pass."""
-    world.step()
+    """Whether an order is lost whose customer came too late for the round."""
+    world.rest()
+    world.later(60)
+    world.step()  # the customers of the next round
     world.later(20)
-    id = world.shop.add(firstname="Pozdní")
-    world.shop.customers._numbers = {id - 1000: None, **world.shop.customers.numbers}  # on the page already read
-    world.shop.customers.change(id - 1000, {})
-    number = world.shop.add_order(id)
+    number = world.shop.add_order(world.shop.add(firstname="Pozdní"))
     world.later(20)
     world.shop.change_order(1, status="Odeslaná")
-    world.rest()
-    world.later(20)
-    world.rest()
+    for _ in range(2):
+        world.rest()
+        world.later(20)
     return world.shop.orders[number]["order_number"] not in world.orders
 
 
@@ -273,7 +277,7 @@ def test_orders_read_past_the_customers_are_noticed(world: World, monkeypatch: p
 
 def lose(world: World) -> bool:
     """Whether the mirror misses someone when the first page loses five while the second is read."""
-    world.step()
+    world.step_to_customers()
     for id in range(1001, 1006):
         world.shop.remove(id)
     world.rest()
@@ -297,7 +301,7 @@ def test_one_who_moves_up_while_a_newcomer_makes_up_the_number_is_not_lost(
 ) -> None:
     monkeypatch.setattr(sync, "MOST_PASSES", most)
     world.shop.clock = lambda: world.now - skew * MINUTE
-    world.step()
+    world.step_to_customers()
     world.shop.remove(1001), world.shop.add()
     batches = world.rest()
     assert [batch.live for batch in batches] == [False] * (len(batches) - 1) + [True]
@@ -308,7 +312,7 @@ def test_one_who_moves_up_while_a_newcomer_makes_up_the_number_is_not_lost(
 
 def test_a_shop_that_cannot_be_asked_for_newcomers_is_pulled_all_the_same(world: World) -> None:
     world.shop.behaviour["customers"] = lambda call: 400 if "creation_time_from" in call.query else None
-    world.step()
+    world.step_to_customers()
     world.shop.add()
     world.rest()
     world.check_true()
@@ -407,8 +411,8 @@ def test_an_odd_time_of_change_hides_nothing(world: World, told: Any) -> None:
 
 
 def test_the_cursor_waits_for_all_pages(world: World) -> None:
-    for _ in range(2):
-        world.step()
+    for step in (world.step_to_customers, world.step):
+        step()
         assert read_cursor(world.cursor).customers_from == ""
     world.step()
     assert read_cursor(world.cursor).customers_from == "2026-01-11T22:10:00.000000+00:00"
@@ -495,9 +499,9 @@ def test_odd_records_do_not_hold_up_the_others(world: World) -> None:
     shown = [world.shop.customers[1], None, 7, [], {"customer_id": []}, world.shop.customers[2]]
     pages = {"current_page": 1, "number_of_pages": 1, "number_of_items": 6}
     world.shop.behaviour["customers"] = pages | {"customers": shown}
-    world.step()
+    world.step_to_customers()
     assert sorted(world.people) == ["1001", "1002"]
-    assert (world.batches[-1].done, read_cursor(world.cursor).phase) == (6, "orders")
+    assert (world.batches[-1].done, world.batches[-1].live) == (375 + 6, True)
 
 
 # Moving
@@ -678,7 +682,7 @@ def test_come_again_when_told(world: World, told: str, seconds: int | None) -> N
     ids=str,
 )
 def test_pages_that_contradict_themselves_are_no_success(world: World, lie: dict[str, Any], reason: str) -> None:
-    world.step()
+    world.step_to_customers()
     world.shop.lies["customers"] = lie
     with pytest.raises(UpstreamFailed) as caught:
         world.step()
@@ -701,7 +705,7 @@ def test_more_pages_than_there_are_end_in_a_refusal(world: World) -> None:
     world.shop.behaviour["customers"] = lying
     with pytest.raises(UpstreamFailed) as caught:
         world.rest()
-    assert (caught.value.reason, len(world.batches)) == ("nothing_on_page", 3)
+    assert (caught.value.reason, len(world.batches)) == ("nothing_on_page", 4 + 3)
 
 
 def test_a_count_that_never_rests_does_not_hold_the_pass_for_ever(world: World) -> None:
@@ -888,9 +892,11 @@ def test_a_lookup_at_a_shop_that_moved_fails(world: World) -> None:
 
 def test_a_large_shop_is_made_on_demand(world: World) -> None:
     world.shop.size = 200_000
-    world.cursor = write_cursor(Cursor("customers", 2000, start=cursors.write_time(NOW)))
+    begun = Cursor("customers", 2000, live=1, start=cursors.write_time(NOW))
+    world.cursor = write_cursor(begun)
     batch = world.step()
     assert (len(batch.people), batch.people[-1].external_id) == (100, "201000")
+    world.cursor = write_cursor(replace(begun, phase="orders", page=3000))
     assert len(world.step().orders) == 100
 
 
