@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
+from typing import cast
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.people.keeping import INSERTS
 from app.people.lists import among
 from app.people.models import EarlyOrderRow
 from app.people.rows import ORDER_LENGTHS
 from app.sdk import Order
 
+EARLY = cast(Table, EarlyOrderRow.__table__)
 FIELDS = (*ORDER_LENGTHS, "closed")
 
 
 def keep(session: Session, workspace_id: str, source: str, orders: Iterable[tuple[str, Order]]) -> None:
-    """Have a source's orders wait, each with the external_id of its person; of the same twice the later counts."""
-    rows = {
-        name_of(owner, order): {"workspace_id": workspace_id, "source": source, "owner": owner, "told": spelled(order)}
-        for owner, order in orders
-    }
+    """Have a source's orders wait, each with the external_id of its person; of the same twice the later counts.
+
+    None of them waits already: see `drop`.
+    """
+    latest = {name_of(owner, order): (owner, order) for owner, order in orders}
+    place = {"workspace_id": workspace_id, "source": source}
+    rows = [
+        place | {"owner": owner, "name": name, "told": spelled(order)}
+        for name, (owner, order) in sorted(latest.items(), key=lambda one: one[1][0])
+    ]
     if rows:
-        insert = INSERTS[session.get_bind(EarlyOrderRow).dialect.name](EarlyOrderRow.__table__)
-        later = {"owner": insert.excluded.owner, "told": insert.excluded.told}
-        key = ["workspace_id", "source", "name"]
-        statement = insert.on_conflict_do_update(index_elements=key, set_=later)
-        session.execute(statement, [{"name": name} | rows[name] for name in sorted(rows)])
+        session.execute(insert(EARLY), rows)
 
 
 def take(session: Session, workspace_id: str, source: str, owners: Collection[str]) -> list[tuple[str, Order]]:
@@ -37,8 +39,8 @@ def take(session: Session, workspace_id: str, source: str, owners: Collection[st
     mine = (row.workspace_id == workspace_id, row.source == source)
     if not owners:
         return []
-    read = select(row.owner, row.told).where(*mine, among(session, row.owner, owners)).order_by(row.name)
-    told = session.execute(read).all()
+    read = select(row.owner, row.told).where(*mine, among(session, row.owner, owners))
+    told = sorted(tuple(one) for one in session.execute(read))
     found = [(owner, Order(**dict(zip(FIELDS, json.loads(order), strict=True)))) for owner, order in told]
     if found:
         session.execute(delete(row).where(*mine, among(session, row.owner, owners)))

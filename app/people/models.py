@@ -77,14 +77,14 @@ class EarlyOrderRow(MirrorBase):
 
     __tablename__ = "early_order"
     __table_args__ = (
-        Index("ix_early_order_workspace_id_source_owner", "workspace_id", "source", "owner"),
+        Index("ix_early_order_workspace_id_source_name", "workspace_id", "source", "name"),
         {"sqlite_with_rowid": False},
     )
 
     workspace_id: Mapped[str] = mapped_column(String(32), primary_key=True)
     source: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(200), primary_key=True)
     name: Mapped[str] = mapped_column(String(420), primary_key=True)
-    owner: Mapped[str] = mapped_column(String(200))
     told: Mapped[str] = mapped_column(Text)
 
 

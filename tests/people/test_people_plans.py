@@ -17,9 +17,9 @@ from app.people.directory import PeopleDirectory
 from app.people.models import OrderRow, PersonRow
 from app.sdk import Batch, Order, Person
 
-TABLES = ("person", "person_order", "term", "pushed")
+TABLES = ("person", "person_order", "early_order", "term", "pushed")
 # How a plan may come to a row: by its id, or by a key down to the last column that tells who it is.
-NARROW = re.compile(r"rowid=|person_id=|id=\?\)|external_id=|term=")
+NARROW = re.compile(r"rowid=|person_id=|id=\?\)|external_id=|term=|owner=|name=")
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def plans() -> Iterator[Callable[[], list[str]]]:
             return [
                 line[3]
                 for statement, parameters in said
-                if statement.startswith(("SELECT", "UPDATE", "DELETE"))
+                if statement.startswith(("SELECT", "UPDATE", "DELETE", "WITH"))
                 for line in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             ]
 
@@ -57,8 +57,10 @@ def pages() -> None:
     """Everything that a page may tell."""
     people = [Person(str(number), f"Jan {number}", f"jan{number}@shop.example") for number in range(5)]
     bought = [(str(number), Order(f"N{number}", "2026-01-01", external_id=f"o{number}")) for number in range(5)]
+    late, early = [("7", Order("L7", external_id="l7"))], [("8", Order("L8", external_id="l8"))]
     for told in (
-        {"people": people},
+        {"orders": late + early, "early": True},
+        {"people": [*people, Person("7", "Jan 7")], "orders": early, "early": True},
         {"orders": bought},
         {"orders": [("1", bought[0][1]), *bought[1:]]},
         {"gone_orders": ["o3"], "gone": ["4"]},
@@ -79,6 +81,15 @@ def test_no_page_walks_through_the_people(mine: PeopleDirectory) -> None:
     lines = told()
     assert sum("external_id=" in line for line in lines) > 5
     assert wide(lines) == []
+
+
+@SQLITE
+def test_a_missing_index_is_noticed(mine: PeopleDirectory) -> None:
+    with db.engines[MIRROR].begin() as connection:
+        connection.exec_driver_sql("DROP INDEX ix_early_order_workspace_id_source_name")
+    with plans() as told:
+        pages()
+    assert wide(told())
 
 
 @SQLITE

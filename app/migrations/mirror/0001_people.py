@@ -52,13 +52,13 @@ def upgrade() -> None:
         "early_order",
         sa.Column("workspace_id", sa.String(length=32), nullable=False),
         sa.Column("source", sa.String(length=32), nullable=False),
-        sa.Column("name", sa.String(length=420), nullable=False),
         sa.Column("owner", sa.String(length=200), nullable=False),
+        sa.Column("name", sa.String(length=420), nullable=False),
         sa.Column("told", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "source", "name", name=op.f("pk_early_order")),
+        sa.PrimaryKeyConstraint("workspace_id", "source", "owner", "name", name=op.f("pk_early_order")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_early_order_workspace_id_source_owner", "early_order", ["workspace_id", "source", "owner"])
+    op.create_index("ix_early_order_workspace_id_source_name", "early_order", ["workspace_id", "source", "name"])
     op.create_table(
         "person_order",
         sa.Column(
