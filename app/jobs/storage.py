@@ -32,7 +32,10 @@ def jobs_engine(main: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, record: Any) -> None:
         connection.isolation_level = "IMMEDIATE"
-        pragmas = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MILLISECONDS}")
+        pragmas = (
+            *("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MILLISECONDS}"),
+            "cache_size=-500",  # for each of ten connections
+        )
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 

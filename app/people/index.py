@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete
 from sqlalchemy.orm import Session
 
+from app.people import pile
 from app.people.models import TermRow
 from app.people.ranking import halves, in_field, scope_of, signature
 from app.people.terms import Field, entries, read
@@ -63,29 +64,43 @@ class Entry:
     rank: int
 
 
-def update(session: Session, workspace_id: str, before: Mapping[int, Entry], after: Mapping[int, Entry]) -> None:
-    """Write what changed between two states of people, by their ids; most people of a sync come as they were."""
+def update(
+    session: Session,
+    workspace_id: str,
+    before: Mapping[int, Entry],
+    after: Mapping[int, Entry],
+    *,
+    later: bool = False,
+) -> None:
+    """Write what changed between two states of people, by their ids; most people of a sync come as they were.
+
+    ``later``: what is new may wait on the `app.people.pile`, where there is one.
+    """
     scope = scope_of(workspace_id)
+    connection = session.connection(bind_arguments={"mapper": TermRow})
+    changed = [id for id in before.keys() | after.keys() if before.get(id) != after.get(id)]
+    waiting = pile.without(connection, [id for id in changed if id in before])
     gone: list[Row] = []
     moved: list[tuple[int, *Row]] = []
     come: list[Row] = []
-    for id in before.keys() | after.keys():
+    for id in changed:
         was, now = before.get(id), after.get(id)
-        if was == now:
-            continue
         old, new = (rows(scope, id, one) if one else [] for one in (was, now))
-        if was and now and was.words == now.words:
+        # Of those who waited some rows may be in the index, some were not.
+        if was and now and id not in waiting and was.words == now.words:
             moved += [(there[2], *here) for here, there in zip(old, new, strict=True)]
             continue
-        if was and now and was.rank == now.rank:
+        if was and now and id not in waiting and was.rank == now.rank:
             both = {*old} & {*new}
             old, new = ([row for row in some if row not in both] for some in (old, new))
         gone += old
         come += new
-    connection = session.connection(bind_arguments={"mapper": TermRow})
     _run(connection, _TAKE, gone)
     _run(connection, _MOVE, moved, term=2)
-    _run(connection, _PUT, come)
+    if later and connection.dialect.name == "sqlite":
+        _add(connection, pile.ADD, come)
+    else:
+        _run(connection, _PUT, come)
 
 
 def forget(session: Session, workspace_id: str) -> None:
@@ -118,9 +133,13 @@ def _run(connection: Connection, statements: dict[str, str], wanted: Sequence[tu
     elif "{rows}" not in statements["sqlite"]:
         connection.exec_driver_sql(statements["sqlite"], ordered)
     else:
-        for some in _portions(ordered):
-            statement = _filled(statements["sqlite"], len(some), len(some[0]))
-            connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+        _add(connection, statements["sqlite"], ordered)
+
+
+def _add(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    for some in _portions(rows):
+        filled = _filled(statement, len(some), len(some[0]))
+        connection.exec_driver_sql(filled, tuple(chain.from_iterable(some)))
 
 
 def _portions(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
@@ -132,7 +151,7 @@ def _portions(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, .
         place += size
 
 
-@lru_cache(maxsize=2 * len(PORTIONS))
+@lru_cache(maxsize=3 * len(PORTIONS))
 def _filled(statement: str, rows: int, columns: int) -> str:
     """The statement with a mark for each value."""
     row = f"({', '.join('?' * columns)})"

@@ -80,10 +80,12 @@ def put(
     held: Mapping[str, Held],
     facts: Mapping[str, Facts],
     by_order: Collection[str] = (),
+    *,
+    later: bool = False,
 ) -> dict[str, Held]:
     """Upsert storable people with what their orders say; returns what the mirror holds of them now.
 
-    Of those in ``by_order`` nothing but an order tells.
+    Of those in ``by_order`` nothing but an order tells. ``later`` as of `index.update`.
     """
     if not people:
         return {}
@@ -108,7 +110,7 @@ def put(
         for row in rows
     }
     before = {held[name].id: held[name].entry for name in now if name in held}
-    index.update(session, workspace_id, before, {one.id: one.entry for one in now.values()})
+    index.update(session, workspace_id, before, {one.id: one.entry for one in now.values()}, later=later)
     return now
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core.database import MIRROR, fold, reading, writing
 from app.core.seal import new_id
-from app.people import departed, early, erased, keeping, orders, syncing
+from app.people import departed, early, erased, keeping, orders, pile, syncing
 from app.people.index import Entry
 from app.people.models import IMPORT, PersonRow, TermRow
 from app.people.orders import facts_of
@@ -62,7 +62,14 @@ def _store_batch(workspace_id: str, source: str, batch: list[Person]) -> Stored:
         return Stored(len(batch) - len(held), len(held))
 
 
-def apply(workspace_id: str, source: str, batch: Batch, also: Callable[[Session], None] | None = None) -> Stored:
+def apply(
+    workspace_id: str,
+    source: str,
+    batch: Batch,
+    also: Callable[[Session], None] | None = None,
+    *,
+    later: bool = False,
+) -> Stored:
     """Store one page of what changed on a platform, and call ``also`` inside the same transaction: all or nothing.
 
     Who was erased stays away until the platform says something new (`app.people.erased`).
@@ -70,17 +77,19 @@ def apply(workspace_id: str, source: str, batch: Batch, also: Callable[[Session]
     People keep their stored orders; orders are upserted by person and number. A merged person's orders go to the one it
     was combined into, whose id it takes if the mirror does not hold that one yet. Orders of a person that it does
     not hold are left out. Raises `ValueError` for an ``external_id`` that cannot be kept.
+
+    ``later``: its people need not be found before the caller's `app.people.pile.merge`.
     """
     known = erased.known(source)
     let_in = erased.without(source, batch, known)
     with writing() as session:
         keeping.lock(session, workspace_id)
-        new, updated = syncing.apply(session, workspace_id, source, let_in)
+        new, updated = syncing.apply(session, workspace_id, source, let_in, later=later)
         if also is not None:
             also(session)
     fold(MIRROR)
-    if (later := erased.known(source)) - known:  # erased since the page was looked at
-        still = erased.without(source, let_in, later)
+    if (since := erased.known(source)) - known:  # erased since the page was looked at
+        still = erased.without(source, let_in, since)
         kept = {person.external_id for person in (*still.people, *still.buyers)}
         told = {person.external_id for person in (*let_in.people, *let_in.buyers)}
         remove(workspace_id, source, sorted(told - kept))
@@ -146,6 +155,7 @@ def move(workspace_id: str, into: str) -> None:
             update(TermRow).where(TermRow.scope == scope_of(workspace_id)).values(scope=scope_of(into)),
         ):
             session.execute(statement, execution_options={"synchronize_session": False})
+        pile.move(session.connection(bind_arguments={"mapper": TermRow}), scope_of(workspace_id), scope_of(into))
 
 
 def _renames(workspace_id: str, into: str) -> list[Update]:

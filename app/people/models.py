@@ -154,3 +154,18 @@ class TermRow(MirrorBase):
     person_id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=False)
     signature: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     letters: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
+class PileRow(MirrorBase):
+    """A row that the index gets soon, the later one with the higher ``id``: see `app.people.pile`."""
+
+    __tablename__ = "pile"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(row_id(), primary_key=True, autoincrement=True)
+    scope: Mapped[int] = mapped_column(BigInteger)
+    term: Mapped[str] = mapped_column(in_bytes(LONGEST_TERM))
+    rank: Mapped[int] = mapped_column(BigInteger)
+    person_id: Mapped[int] = mapped_column(row_id())
+    signature: Mapped[int] = mapped_column(BigInteger)
+    letters: Mapped[int] = mapped_column(BigInteger)

@@ -22,7 +22,7 @@ from app.core.seal import new_id
 from app.jobs import spread
 from app.jobs.kinds import Run
 from app.jobs.trials import BUSY
-from app.people import due, handover, keeping, turns
+from app.people import due, handover, keeping, pile, turns
 from app.people.directory import shown_sources
 from app.people.handover import Plan
 from app.people.keeping import INSERTS
@@ -69,6 +69,7 @@ def one_step(turn: Turn, now: datetime) -> bool:
         return True
     sweeping = not turn.row.cursor.startswith(SWEPT) or sweep_due(turn.row, now)
     ids = batch_of(turn, sweeping=sweeping)
+    pile.merge()  # whoever is one human with them is found
     with reading() as session:
         found = handover.plan(session, turn, ids.keys())
     memo = push(turn, found.changes())

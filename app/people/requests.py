@@ -20,7 +20,7 @@ from app.core.messages import remove as remove_message
 from app.core.models import EventRow, InstallationRow
 from app.core.seal import SealBroken
 from app.core.services import services
-from app.people import erased, joining, keeping, messages, orders, phones
+from app.people import erased, joining, keeping, messages, orders, phones, pile
 from app.people.contacts import addresses
 from app.people.directory import shown_sources, to_person
 from app.people.exporting import MOST_MESSAGES, message_told, told
@@ -51,6 +51,7 @@ class Held:
 def find(workspace_id: str, id: str) -> Held | None:
     """The human of whom one record has this id, with the records of all sources, whether they are shown or not, that
     share an e-mail or a phone with one of its own; None where the workspace has no such id."""
+    pile.merge()  # whoever shares something with it is found
     with reading() as session:
         row = session.get(PersonRow, int(id)) if re.fullmatch("[1-9][0-9]{0,17}", id) else None
         if row is None or row.workspace_id != workspace_id:

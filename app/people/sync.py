@@ -18,7 +18,7 @@ from app.core.models import InstallationRow
 from app.core.seal import new_id
 from app.jobs import kinds, spread
 from app.jobs.kinds import Run
-from app.people import due, hints, mirror, pushing, turns
+from app.people import due, hints, mirror, pile, pushing, turns
 from app.people.ahead import Ahead
 from app.people.forgetting import Forgetting
 from app.people.pushing import Pushing
@@ -52,7 +52,10 @@ class Pulling:
 
     def step(self, run: Run, now: datetime) -> bool:
         """Pull some pages and store them; a failure is stored after the pages that came before it."""
-        return turns.take(run, now, lambda turn: advance(turn, now))
+        try:
+            return turns.take(run, now, lambda turn: advance(turn, now))
+        finally:
+            pile.merge()
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
         """See `Kind.over`."""
@@ -90,7 +93,7 @@ def store(turn: Turn, page: Batch, now: datetime) -> None:
 
     for patience in reversed(range(PATIENCE)):
         try:
-            mirror.apply(turn.installation.workspace, turn.installation.id, page, also)
+            mirror.apply(turn.installation.workspace, turn.installation.id, page, also, later=not page.live)
             break
         except OperationalError:  # others are being stored, too
             if not patience:

@@ -16,10 +16,10 @@ from app.people.rows import to_storable, to_storable_id, to_storable_order, to_s
 from app.sdk import Batch, Order, Person
 
 
-def apply(session: Session, workspace_id: str, source: str, batch: Batch) -> tuple[int, int]:
-    """Write the batch; returns how many people are new and how many were held."""
+def apply(session: Session, workspace_id: str, source: str, batch: Batch, *, later: bool = False) -> tuple[int, int]:
+    """Write the batch; returns how many people are new and how many were held. ``later`` as of `mirror.apply`."""
     page = _Page(session, workspace_id, source, batch)
-    counted = page.put_people()
+    counted = page.put_people(later=later)
     page.follow_merges()
     page.upsert_orders()
     page.keep_early(waits=batch.early, over=batch.live)
@@ -62,7 +62,7 @@ class _Page:
     def _held(self, external_ids: Iterable[str]) -> dict[str, Held]:
         return keeping.held(self.session, self.workspace_id, self.source, sorted(external_ids))
 
-    def put_people(self) -> tuple[int, int]:
+    def put_people(self, *, later: bool) -> tuple[int, int]:
         """The people, already ranked by the orders that come with them: their terms are written once."""
         departed.lift(self.session, self.workspace_id, self.source, self.back)
         bought: dict[str, list[Order]] = defaultdict(list)
@@ -76,7 +76,7 @@ class _Page:
         }
         known = [person for person in self.people if person.external_id in self.held]
         place = (self.session, self.workspace_id, self.source)
-        self.held |= keeping.put(*place, self.people, self.held, facts, self.by_order)
+        self.held |= keeping.put(*place, self.people, self.held, facts, self.by_order, later=later)
         return len(self.people) - len(known), len(known)
 
     def _facts(self, external_id: str) -> Facts:

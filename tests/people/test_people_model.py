@@ -10,14 +10,16 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import select
 
 from app.core.database import reading, writing
 from app.core.services import services
-from app.people import contacts, index, joining, keeping, mirror, requests
+from app.people import contacts, index, joining, keeping, mirror, pile, requests
 from app.people.directory import PeopleDirectory, best_first, shown_sources
 from app.people.models import IMPORT, OrderRow, PersonRow
 from app.people.orders import facts_of
@@ -124,9 +126,7 @@ class World:
             case "store":
                 mirror.store(workspace, source, [self.person(self.id()) for _ in range(self.dice.randrange(20))])
             case "apply":
-                batch = self.batch()
-                self.log.append(repr(batch))
-                mirror.apply(workspace, source, batch)
+                self.apply(workspace, source)
             case "remove":
                 mirror.remove(workspace, source, [self.id() for _ in range(3)])
             case "erase":
@@ -137,6 +137,26 @@ class World:
                 mirror.move("w2", "w1")
                 self.shops[-1] = ("w1", "shop2")
                 installed("shop2", "w1")
+
+    def apply(self, workspace: str, source: str) -> None:
+        """A page of a first pass or of a later one."""
+        batch = self.batch()
+        self.log.append(repr(batch))
+        mirror.apply(workspace, source, batch, later=self.dice.random() < 0.7)
+        if self.dice.random() < 0.5:
+            self.merge_for_a_while()
+
+    def merge_for_a_while(self) -> None:
+        """Put the pile into the index, or die after some of it."""
+        moments = iter(range(self.dice.choice([1, 3, 10**6])))
+
+        def do(statement: str, values: Sequence[Any], real: Any = pile._do) -> None:
+            if next(moments, None) is None:
+                raise InterruptedError
+            real(statement, values)
+
+        with patch.object(pile, "_do", do), suppress(InterruptedError):
+            pile.merge()
 
     def erase(self, workspace: str) -> None:
         """Somebody's request: the human goes, and every record of another source with a contact of its own."""
@@ -254,11 +274,14 @@ def live(world: World, installed: Callable[..., None], steps: int) -> None:
     for number in range(steps):
         world.step(installed)
         check_facts_are_true()
+        if world.dice.random() < 0.5:  # the next thing happens before all are in the index
+            continue
+        pile.merge()
         for workspace in ("w1", "w2"):
             people = people_of(workspace)
             check_humans_are_true(world.dice, workspace, people)
             check_searches_are_true(world.dice, workspace, people, queries=2)
-        if number % 4 == 3:
+        if number % 2:
             check_terms_are_true()
 
 
@@ -293,6 +316,7 @@ def the_worst_first(people: Sequence[Any], humans_of: Any) -> Iterator[Any]:
         pytest.param(keeping, "recall", lambda *anything: {}, id="facts"),
         pytest.param(index, "_run", without(index._TAKE), id="terms-gone"),
         pytest.param(index, "_run", without(index._MOVE), id="terms-moved"),
+        pytest.param(pile, "without", lambda connection, ids: set(), id="pile"),
         pytest.param(contacts, "chosen", lambda same: max(same, key=lambda one: one.place, default=None), id="humans"),
         pytest.param(joining, "with_records", lambda session, workspace, sources, ids: [*ids][:1], id="erasure"),
         pytest.param(joining, "first_of_each", the_worst_first, id="searches"),

@@ -155,9 +155,9 @@ def test_what_an_order_tells_of_its_buyer_is_nothing_new(full: PeopleDirectory) 
 def test_a_page_that_was_on_its_way_brings_nobody_back(full: PeopleDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     real = mirror.syncing.apply
 
-    def meanwhile(*page: Any) -> tuple[int, int]:
+    def meanwhile(*page: Any, **how: Any) -> tuple[int, int]:
         monkeypatch.setattr(mirror.syncing, "apply", real)
-        done = real(*page)
+        done = real(*page, **how)
         with reading() as session:
             erased.remember(session, services().ring, "shop1", OLEG, NOW)
         return done

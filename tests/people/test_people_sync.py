@@ -187,10 +187,10 @@ def test_of_several_pages_those_in_hand_wait_while_the_database_is_busy(
 ) -> None:
     real, left = mirror.apply, iter(range(busy))
 
-    def apply(*page: object) -> mirror.Stored:
+    def apply(*page: object, **how: object) -> mirror.Stored:
         if next(left, None) is not None:
             raise OperationalError("BEGIN IMMEDIATE", None, TimeoutError())
-        return real(*page)  # type: ignore[arg-type]
+        return real(*page, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(mirror, "apply", apply)
     pulled()
