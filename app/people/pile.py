@@ -6,6 +6,8 @@ the index's order, meet each page once. Only SQLite has a pile.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 from json import dumps
@@ -16,6 +18,8 @@ from sqlalchemy import Connection
 from app.core.database import MIRROR, fold, reading, writing
 from app.people.models import PileRow
 
+# Seconds.
+LEFT = 60.0
 # Rows that one transaction puts into the index, for those who wait for it.
 SLICE = 20_000
 # Behind every term, in the order of bytes.
@@ -24,16 +28,19 @@ ADD = "INSERT INTO pile (scope, term, rank, person_id, signature, letters) VALUE
 NEWEST = "SELECT max(id) FROM pile"
 WAITING = "SELECT DISTINCT person_id FROM pile WHERE person_id IN (SELECT value FROM json_each(?))"
 TAKE = "DELETE FROM pile WHERE person_id IN (SELECT value FROM json_each(?))"
-EVERY_SO_MANY = (
-    "SELECT term FROM (SELECT term, row_number() OVER (ORDER BY term) AS place FROM pile WHERE id <= ?)"
-    " WHERE place % ? = 1"
-)
+# Every so many rows tell where to part them.
+SAMPLE = 50
+SOME = "SELECT term FROM pile WHERE id <= ? AND id % ? = 0"
 # What another put in, or one who died before it could take it off the pile, is there already.
 PUT = (
     "INSERT OR IGNORE INTO term (scope, term, rank, person_id, signature, letters)"
     " SELECT scope, term, rank, person_id, signature, letters FROM pile WHERE id <= ? AND term >= ? AND term < ?"
     " ORDER BY scope, term, rank, person_id"
 )
+
+
+_merging = threading.Lock()
+_merged = [time.monotonic()]
 
 
 def without(connection: Connection, ids: Collection[int]) -> set[int]:
@@ -55,15 +62,25 @@ def move(connection: Connection, scope: int, into: int) -> None:
 
 def merge() -> None:
     """Put all of it into the index, part by part; who changes one of its people meanwhile takes its rows off first."""
-    with reading() as session:
-        connection = session.connection(bind_arguments={"mapper": PileRow})
-        last = newest(connection)
-        bounds = connection.exec_driver_sql(EVERY_SO_MANY, (last, SLICE)).scalars().all() if last else ()
-    for first, behind in pairwise([*dict.fromkeys(bounds), LAST]):
-        _do(PUT, (last, first, behind))
-        fold(MIRROR)
-    if last:
+    with _merging:
+        _merged[0] = time.monotonic()
+        with reading() as session:
+            connection = session.connection(bind_arguments={"mapper": PileRow})
+            last = newest(connection)
+            terms = sorted(connection.exec_driver_sql(SOME, (last, SAMPLE)).scalars()) if last else ()
+        if last is None:
+            return
+        bounds = dict.fromkeys(["", *terms[SLICE // SAMPLE :: SLICE // SAMPLE], LAST])
+        for first, behind in pairwise(bounds):
+            _do(PUT, (last, first, behind))
+            fold(MIRROR)
         _do("DELETE FROM pile WHERE id <= ?", (last,))
+
+
+def merge_what_is_left() -> None:
+    """The same where nobody did for a while: a worker that died may have left it."""
+    if time.monotonic() - _merged[0] > LEFT:
+        merge()
 
 
 def newest(connection: Connection) -> int | None:

@@ -52,14 +52,12 @@ class Pulling:
 
     def step(self, run: Run, now: datetime) -> bool:
         """Pull some pages and store them; a failure is stored after the pages that came before it."""
-        try:
-            return turns.take(run, now, lambda turn: advance(turn, now))
-        finally:
-            pile.merge()
+        return turns.take(run, now, lambda turn: advance(turn, now))
 
     def over(self, run: Run, reason: str, now: datetime) -> None:
         """See `Kind.over`."""
         turns.over(run, reason, now)
+        pile.merge_what_is_left()
 
     def lost(self, run: Run, now: datetime) -> None:
         """See `Kind.lost`."""
@@ -74,10 +72,14 @@ def advance(turn: Turn, now: datetime) -> bool:
         follow(turn, first.moved)
         return True
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    with Ahead(app, first, lambda cursor: pull(turn, cursor, now), lambda: time.monotonic() < until) as ahead:
-        while pages := ahead.take():
-            page = joined(pages)
-            store(turn, page, now)
+    try:
+        with Ahead(app, first, lambda cursor: pull(turn, cursor, now), lambda: time.monotonic() < until) as ahead:
+            while pages := ahead.take():
+                page = joined(pages)
+                store(turn, page, now)
+    finally:
+        if not first.live:
+            pile.merge()
     if ahead.trouble is not None:
         raise ahead.trouble
     return page.more

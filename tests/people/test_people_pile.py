@@ -101,7 +101,8 @@ def merge_some(parts: int) -> None:
             raise InterruptedError
         real(statement, values)
 
-    with patch.object(pile, "SLICE", 8), patch.object(pile, "_do", do), suppress(InterruptedError):
+    small = (patch.object(pile, "SLICE", 8), patch.object(pile, "SAMPLE", 1))
+    with small[0], small[1], patch.object(pile, "_do", do), suppress(InterruptedError):
         pile.merge()
 
 
@@ -117,6 +118,7 @@ def test_who_comes_while_others_are_merged_is_not_lost(mine: PeopleDirectory, mo
 
     monkeypatch.setattr(pile, "_do", do)
     monkeypatch.setattr(pile, "SLICE", 8)
+    monkeypatch.setattr(pile, "SAMPLE", 1)
     apply(people=[JAN])
     pile.merge()
     assert waiting() > 0
