@@ -37,7 +37,7 @@ LOOK_SECONDS = 0.001
 LOG_KEPT = f"journal_size_limit={16 * 1024 * 1024}"
 PRAGMAS = {
     # An acknowledged installation survives a power cut; a person can be pulled again.
-    "main": ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"),
+    "main": ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-1000"),
     # A page of the index that a bulk sync writes again and again goes into the file once.
     MIRROR: ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-2000", "wal_autocheckpoint=16000", LOG_KEPT),
     # Written around every call to a platform: it must not wait until a page of people is stored.

@@ -37,7 +37,9 @@ TIDY = timedelta(minutes=1)
 NICE = 5
 # Seconds: who only has to take a turn or send a request does not wait long for one who reckons.
 SWITCH = 0.0005
-M_ARENA_MAX = -8
+M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3
+# Bytes: so much is given back as soon as it is free. By itself glibc takes ever more of it from the heap.
+LARGE = 256 * 1024
 DUTIES = (nodes.note, live.schedule, housekeeping.refresh_documents, housekeeping.purge)
 
 
@@ -70,7 +72,9 @@ def give_way() -> None:
     os.nice(NICE)
     sys.setswitchinterval(SWITCH)
     with suppress(OSError, AttributeError):  # no glibc
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+        glibc = ctypes.CDLL(None)
+        glibc.mallopt(M_ARENA_MAX, 2)
+        glibc.mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 def give_back() -> None:
@@ -157,7 +161,7 @@ class Jobs:
         if now - self._tidied > TIDY:
             self._tidied = now
             self._engine.forget(now)
-            give_back()
+        give_back()
 
 
 def calls_at_once(runs: int) -> int:

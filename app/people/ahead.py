@@ -15,7 +15,7 @@ from app.sdk import Batch
 
 # Pages that one transaction stores at most, and for how many seconds it should keep other writers waiting: each page
 # touches pages of the index all over the file, and several together touch the same.
-MOST_JOINED = 8
+MOST_JOINED = 4
 STORED_WITHIN = 0.4
 # How many before it is known how long one takes.
 FIRST_JOINED = 2

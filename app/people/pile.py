@@ -21,7 +21,7 @@ from app.people.models import PileRow
 # Seconds.
 LEFT = 60.0
 # Rows that one transaction puts into the index, for those who wait for it.
-SLICE = 20_000
+SLICE = 10_000
 # Behind every term, in the order of bytes.
 LAST = "\U0010ffff"
 ADD = "INSERT INTO pile (scope, term, rank, person_id, signature, letters) VALUES {rows}"
