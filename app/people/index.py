@@ -86,7 +86,7 @@ def update(
     for id in changed:
         was, now = before.get(id), after.get(id)
         old, new = (rows(scope, id, one) if one else [] for one in (was, now))
-        # Of those who waited some rows may be in the index, some were not.
+        # Of those who waited some rows are in the index, if a merge was under way, and some are not.
         if was and now and id not in waiting and was.words == now.words:
             moved += [(there[2], *here) for here, there in zip(old, new, strict=True)]
             continue

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from app.core.database import MIRROR, fold, reading, writing
 from app.people.models import PileRow
 
-# Seconds.
+# What nobody has merged for so many seconds was left by a worker that died.
 LEFT = 60.0
 # Rows that one transaction puts into the index, for those who wait for it.
 SLICE = 10_000
@@ -38,7 +38,7 @@ PUT = (
     " ORDER BY scope, term, rank, person_id"
 )
 
-
+# One thread of this process merges, and when one last began to.
 _merging = threading.Lock()
 _merged = [time.monotonic()]
 

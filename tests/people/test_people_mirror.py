@@ -48,7 +48,7 @@ def test_a_term_that_moves_to_another_field_ranks_anew(mine: PeopleDirectory) ->
 
 def test_forgotten_terms_are_noticed(mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     store("w1", "shop1", [Person("1", "Old")])
-    monkeypatch.setattr(index, "update", lambda *anything: None)
+    monkeypatch.setattr(index, "update", lambda *anything, **how: None)
     store("w1", "shop1", [Person("1", "New")])
     with pytest.raises(AssertionError):
         check_terms_are_true()
