@@ -31,10 +31,9 @@ class _Page:
     """A batch as it can be stored, and what the mirror holds of the people it names."""
 
     def __init__(self, session: Session, workspace_id: str, source: str, batch: Batch) -> None:
-        self.session, self.workspace_id, self.source = session, workspace_id, source
+        self.session, self.workspace_id, self.source = self.place = (session, workspace_id, source)
         latest = {person.external_id: person for person in map(to_storable, batch.people)}
         buyers = _newest(map(to_storable, batch.buyers))
-        self.place = (session, workspace_id, source)
         told_orders = [(to_storable_id(id), to_storable_order(order)) for id, order in batch.orders]
         # What came before its people is older than what comes with them.
         self.orders = early.take(*self.place, latest.keys()) + told_orders
@@ -60,7 +59,7 @@ class _Page:
         return pairs | {id for id, _ in self.orders} | set(self.gone)
 
     def _held(self, external_ids: Iterable[str]) -> dict[str, Held]:
-        return keeping.held(self.session, self.workspace_id, self.source, sorted(external_ids))
+        return keeping.held(*self.place, sorted(external_ids))
 
     def put_people(self, *, later: bool) -> tuple[int, int]:
         """The people, already ranked by the orders that come with them: their terms are written once."""
@@ -75,8 +74,7 @@ class _Page:
             for person in self.people
         }
         known = [person for person in self.people if person.external_id in self.held]
-        place = (self.session, self.workspace_id, self.source)
-        self.held |= keeping.put(*place, self.people, self.held, facts, self.by_order, later=later)
+        self.held |= keeping.put(*self.place, self.people, self.held, facts, self.by_order, later=later)
         return len(self.people) - len(known), len(known)
 
     def _facts(self, external_id: str) -> Facts:

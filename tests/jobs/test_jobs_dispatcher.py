@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,7 @@ from app.core.database import db, writing
 from app.jobs import heartbeats
 from app.jobs.dispatcher import LOOKED_AT, Changes, Dispatcher
 from app.jobs.kinds import Run, kinds_of
+from app.jobs.loops import Loop
 from app.people.sync_state import SyncRow
 from app.sdk import State
 from tests.jobs.fake_platform import Platform
@@ -180,6 +182,22 @@ def test_a_change_costs_no_look_at_the_other_shops(
     assert {(run.kind, run.subject) for run in runs} == {
         (kind, id) for kind in kinds for id in changed or ("one", "two")
     }
+
+
+@pytest.mark.parametrize("rest", [0.2, 0.0], ids=["guarded", "control"])
+def test_a_loop_that_is_poked_all_the_time_rests(rest: float) -> None:
+    """Runs that end one after the other would keep the dispatcher at work without a pause."""
+    turns: list[datetime] = []
+
+    def work(now: datetime) -> None:
+        turns.append(now)
+        loop.poke()
+
+    loop = Loop(Flask("loop"), "restless", 9.0, work, rest)
+    loop.start()
+    time.sleep(0.7)
+    loop.stop()
+    assert (len(turns) <= 6) == (rest > 0)
 
 
 def test_who_lives(host: Flask) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -11,9 +12,12 @@ import pytest
 from sqlalchemy import func, select
 
 from app.core.database import reading
-from app.people import mirror, pile
+from app.jobs.kinds import Run
+from app.people import mirror, pile, requests
 from app.people.directory import PeopleDirectory
 from app.people.models import PileRow
+from app.people.sync import Pulling, joined
+from app.people.sync_state import PULL
 from app.sdk import Batch, Order, Person
 from tests.people.truth import check_terms_are_true
 
@@ -140,3 +144,40 @@ def test_a_number_never_comes_twice(mine: PeopleDirectory) -> None:
     pile.merge()
     apply(people=[EVA])
     assert last() > before
+
+
+@SQLITE
+@pytest.mark.parametrize(("merge", "found"), [(pile.merge, 2), (lambda: None, 1)], ids=["guarded", "control"])
+def test_a_request_finds_who_waits(
+    mine: PeopleDirectory,
+    installed: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    merge: Callable[[], None],
+    found: int,
+) -> None:
+    """Else somebody's erasure would leave the record of another shop."""
+    installed("shop3", "w1")
+    apply(people=[JAN], later=False)
+    mirror.apply("w1", "shop3", Batch(people=[Person("9", "J. Novák", JAN.email)]), later=True)
+    monkeypatch.setattr(pile, "merge", merge)
+    held = requests.find("w1", mine.search("jan")[0].id)
+    assert held is not None
+    assert len(held.people) == found
+
+
+@SQLITE
+@pytest.mark.parametrize(("left", "found"), [(0.0, True), (60.0, False)], ids=["guarded", "control"])
+def test_what_a_dead_worker_left_is_merged_when_a_run_ends(
+    mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch, left: float, found: bool
+) -> None:
+    """After a while in which nobody merges: those who come meanwhile go together."""
+    monkeypatch.setattr(pile, "LEFT", left)
+    pile.merge()
+    apply(people=[JAN])
+    Pulling().over(Run(PULL, "upgates", "shop1", "t"), "", datetime.now(UTC))
+    assert (names(mine, "jan") != []) == found
+
+
+def test_pages_that_are_stored_together_wait_where_one_of_them_does() -> None:
+    assert joined([Batch(early=True), Batch()]).early
+    assert not joined([Batch(), Batch()]).early
