@@ -22,7 +22,7 @@ from app.core.models import InstallationRow
 from app.core.outbound import BODY_CAP, Outgate
 from app.jobs import logins, spread
 from app.jobs.trials import MOST_DEATHS
-from app.people import ahead, asking, mirror, sync, turns
+from app.people import ahead, asking, mirror, pile, sync, turns
 from app.people.directory import PeopleDirectory
 from app.people.forgetting import Forgetting
 from app.people.sync import POLL, Pulling, joined
@@ -154,6 +154,24 @@ def test_several_pages_are_one_step(shops: Flask, platform: Platform) -> None:
     assert pulled() == [False]
     assert (held().cursor, held().state, mirror.count("ws", "shop")) == ("75", "live", 75)
     assert [call.cursor for call in platform.of("shop")] == ["", "10", "20", "30", "40", "50", "60", "70"]
+
+
+@SQLITE
+@pytest.mark.parametrize(("merge", "found"), [(pile.merge, 1), (lambda: None, 0)], ids=["guarded", "control"])
+@pytest.mark.parametrize("fails", [False, True], ids=["a page", "a page before a failure, several_pages"])
+def test_whom_a_step_brought_is_found_after_it(
+    shops: Flask,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: bool,
+    merge: Callable[[], None],
+    found: int,
+) -> None:
+    monkeypatch.setattr(pile, "merge", merge)
+    platform.trouble = lambda shop, action: (500, {}) if fails and platform.of("shop") else None
+    assert pulled() == [not fails]
+    assert (held().cursor, mirror.count("ws", "shop")) == ("10", 10)
+    assert len(PeopleDirectory("ws").search("person 9")) == found
 
 
 @SQLITE
