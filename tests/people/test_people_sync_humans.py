@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 
 from app.core.database import reading, writing
 from app.core.models import CredentialRow, InstallationRow
-from app.people import joining, mirror, pushing
+from app.people import joining, mirror, pile, pushing
 from app.people.directory import PeopleDirectory
 from app.people.models import PersonRow, PushedRow
 from app.people.pushing import SWEEP, Pushing
@@ -104,6 +104,17 @@ def test_the_same_human_in_two_shops_is_one_contact_with_the_orders_of_both(ther
         person = PeopleDirectory("ws").person(id)
         assert person is not None
         assert person.id == a
+
+
+@SQLITE
+@pytest.mark.parametrize(("merge", "leader"), [(pile.merge, "a"), (lambda: None, "b")], ids=["guarded", "control"])
+def test_who_waits_for_the_index_is_one_human_with_whom_is_pushed(
+    there: There, monkeypatch: pytest.MonkeyPatch, merge: Callable[[], None], leader: str
+) -> None:
+    monkeypatch.setattr(pile, "merge", merge)
+    mirror.apply("ws", "shop", Batch(people=[Person("a", "Jan Novák", **JAN)]), later=True)
+    apply("store", Person("b", "J. Novák", **JAN))
+    assert [*there.push().people] == ids(leader)
 
 
 @SQLITE
