@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ STRANGER = "souk_stall"
 INSTALLING = {"bigcommerce": "auth"}  # what a marketplace calls it, where that is not "install"
 
 
+# Everything that a request of a connector could have an effect on, each row with the moment when it is over.
 HELD = (
-    "SELECT id, tenant, state, address, facts, issued_at FROM installation WHERE connector = ? ORDER BY id",
-    "SELECT digest, action FROM journal WHERE connector = ? ORDER BY digest",
-    "SELECT name, slot, sealed FROM credential JOIN installation i ON i.id = installation_id "
-    "WHERE connector = ? ORDER BY 1, 2, 3",
-    "SELECT digest FROM event JOIN installation i ON i.id = installation_id WHERE connector = ? ORDER BY 1",
-    "SELECT digest FROM ticket JOIN installation i ON i.id = installation_id WHERE connector = ? ORDER BY 1",
+    "SELECT id, tenant, state, address, facts, issued_at, NULL FROM installation WHERE connector = ?",
+    "SELECT digest, action, expires_at FROM journal WHERE connector = ?",
+    "SELECT name, slot, sealed, expires_at FROM credential JOIN installation i ON i.id = installation_id "
+    "WHERE connector = ?",
+    "SELECT digest, NULL FROM event JOIN installation i ON i.id = installation_id WHERE connector = ?",
+    "SELECT digest, expires_at FROM ticket JOIN installation i ON i.id = installation_id WHERE connector = ?",
 )
 
 
@@ -100,9 +102,20 @@ class Demo:
         finally:
             connection.close()
 
+    @contextmanager
+    def untouched(self, name: str) -> Iterator[None]:
+        """Nothing that the connector holds changes while the block runs, but for what the housekeeping may forget."""
+        before = self.held(name)
+        yield
+        after, now = self.held(name), datetime.now(UTC).isoformat(" ")
+        assert [row for row in after if not is_over(row, now)] == [row for row in before if not is_over(row, now)]
+
     def held(self, name: str) -> list[tuple[Any, ...]]:
-        """Everything that a request of this connector could have an effect on."""
-        return [row for statement in HELD for row in self.rows(statement, name)]
+        return [row for statement in HELD for row in sorted(self.rows(statement, name), key=repr)]
+
+
+def is_over(row: tuple[Any, ...], now: str) -> bool:
+    return row[-1] is not None and row[-1] < now
 
 
 @contextmanager
