@@ -143,6 +143,16 @@ def prepare_sqlite(engine: Engine, pragmas: tuple[str, ...]) -> None:
     def checkin(connection: Any, record: Any) -> None:
         if record.info.pop("turn", False):
             turn.release()
+        rest(connection)
+
+
+def rest(connection: Any) -> None:
+    """Give back the pages that a driver's connection has read, until it is used again: the kernel has them, too.
+
+    Each of a pool's connections would keep its cache's whole size.
+    """
+    if connection is not None:  # it broke
+        connection.execute("PRAGMA shrink_memory")
 
 
 def begin_writing(connection: Connection, until: float) -> None:

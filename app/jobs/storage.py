@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 
+from app.core.database import rest
+
 SCHEMA = "stallholder_jobs"
 BUSY_MILLISECONDS = 5000
 
@@ -32,11 +34,12 @@ def jobs_engine(main: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, record: Any) -> None:
         connection.isolation_level = "IMMEDIATE"
-        pragmas = (
-            *("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MILLISECONDS}"),
-            "cache_size=-500",  # for each of ten connections
-        )
+        pragmas = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MILLISECONDS}")
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "checkin")
+    def checkin(connection: Any, record: Any) -> None:
+        rest(connection)
 
     return engine

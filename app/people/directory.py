@@ -20,7 +20,7 @@ from app.people.contacts import addresses, plain
 from app.people.lists import among, listed
 from app.people.models import IMPORT, PersonRow
 from app.people.plan import DEEPER
-from app.people.search import found, holders, score
+from app.people.search import Search, holders, score
 from app.people.terms import Word, email_term, query_words
 from app.sdk import Hit, Message, Order, Person, State
 
@@ -70,18 +70,8 @@ class PeopleDirectory:
         if not words or limit < 1:
             return []
         most = min(limit, MOST_HITS)
-        spare = SPARE_OF_ONE_WORD if len(words) == 1 else SPARE
         with reading() as session:
-            read = found(session, self.workspace_id, words, most + spare)
-            rows = self._rows(session, read.ids)
-            humans_of = partial(self._humans, session)
-            people = best_humans(rows, words, humans_of)
-            if len(people) < most and not read.ended:
-                hidden = len(rows) < len(read.ids)
-                depth, of = (BEHIND_HIDDEN, shown_sources(session, self.workspace_id)) if hidden else (DEEPER, ())
-                more = found(session, self.workspace_id, words, most + MANY_SPARE, depth, of)
-                people = best_humans(self._rows(session, {*read.ids, *more.ids}), words, humans_of)
-            return [to_hit(one) for one in people[:most]]
+            return [to_hit(one) for one in self._found(session, words, most)[:most]]
 
     def person(self, id: str) -> Person | None:
         """One person, newest order first, with what other sources know of the same human; None for an id that is none
@@ -90,53 +80,72 @@ class PeopleDirectory:
             return None
         with reading() as session:
             row = session.get(PersonRow, int(id))
-            mine = self._mine(session, [row] if row else [])
-            return self._card(session, mine[0]) if mine else None
+            shown = shown_sources(session, self.workspace_id)
+            mine = self._mine([row] if row else [], shown)
+            return self._card(session, mine[0], shown) if mine else None
 
     def by_contact(self, *, email: str = "", phone: str = "") -> Hit | None:
         """The person with this e-mail, else with this phone; of several the one who ordered last."""
         address = plain(email)
         with reading() as session:
-            rows = self._with_term(session, email_term(address)) if address else []
-            for row in rows:
+            shown = shown_sources(session, self.workspace_id)
+            for row in self._with_term(session, email_term(address), shown) if address else ():
                 if address in (plain(row.email), *addresses(row.email)):
                     return to_hit(row)
             for form in phones.asked_forms(phone):
-                for row in self._with_term(session, form):
+                for row in self._with_term(session, form, shown):
                     if form in phones.stored_forms(row.phone):
                         return to_hit(row)
         return None
 
-    def _card(self, session: Session, row: PersonRow) -> Person:
-        ids = self._humans(session, [row.id]).get(row.id, (row.id,))
+    def _found(self, session: Session, words: Sequence[Word], most: int) -> list[Line]:
+        """A page of the best, and more; few where there are no more, or none within reach."""
+        shown = shown_sources(session, self.workspace_id)
+        humans_of = partial(self._humans, session, shown)
+        search = Search(session, self.workspace_id, words)
+        first = search.first(most + (SPARE_OF_ONE_WORD if len(words) == 1 else SPARE))
+        rows = self._rows(session, first.ids, shown)
+        people = best_humans(rows, words, humans_of)
+        if len(people) >= most or first.ended:
+            return people
+        hidden = len(rows) < len(first.ids)
+        depth, of = (BEHIND_HIDDEN, shown) if hidden else (DEEPER, ())
+        for ids in search.further(most + MANY_SPARE, depth, of):
+            rows += self._rows(session, ids, shown)
+            people = best_humans(rows, words, humans_of)
+            if len(people) >= most and len(rows) >= most + SPARE:
+                break
+        return people
+
+    def _card(self, session: Session, row: PersonRow, shown: Collection[str]) -> Person:
+        ids = self._humans(session, shown, [row.id]).get(row.id, (row.id,))
         others = session.scalars(select(PersonRow).where(among(session, PersonRow.id, {*ids} - {row.id})))
         rows = [row, *best_first(others)]
         card = to_card(rows, orders.of(session, ids))
-        return replace(card, id=str(ids[0]), messages=self._messages(session, rows))
+        return replace(card, id=str(ids[0]), messages=self._messages(session, rows, shown))
 
-    def _humans(self, session: Session, ids: Collection[int]) -> dict[int, tuple[int, ...]]:
-        sources = shown_sources(session, self.workspace_id)
-        return joining.humans_of(session, self.workspace_id, sources, ids)
+    def _humans(self, session: Session, shown: Collection[str], ids: Collection[int]) -> dict[int, tuple[int, ...]]:
+        return joining.humans_of(session, self.workspace_id, shown, ids)
 
-    def _messages(self, session: Session, rows: list[PersonRow]) -> tuple[Message, ...]:
+    def _messages(self, session: Session, rows: list[PersonRow], shown: Collection[str]) -> tuple[Message, ...]:
         def is_anothers(phone: str) -> bool:
-            return any(phone in phones.keys(one.phone) for one in self._with_term(session, phone))
+            return any(phone in phones.keys(one.phone) for one in self._with_term(session, phone, shown))
 
-        return tuple(messages.shown(session, shown_sources(session, self.workspace_id), rows, is_anothers))
+        return tuple(messages.shown(session, shown, rows, is_anothers))
 
-    def _with_term(self, session: Session, term: str) -> list[Line]:
+    def _with_term(self, session: Session, term: str, shown: Collection[str]) -> list[Line]:
         """The people with this whole term, best first."""
-        rows = self._rows(session, holders(session, self.workspace_id, term) if term else [])
+        rows = self._rows(session, holders(session, self.workspace_id, term), shown) if term else []
         return best_first(rows)
 
-    def _rows(self, session: Session, ids: Collection[int]) -> list[Line]:
+    def _rows(self, session: Session, ids: Collection[int], shown: Collection[str]) -> list[Line]:
         # By their ids alone: asked for the workspace too, a database may choose to walk through all of it.
-        read = _among(session.get_bind(PersonRow).dialect.name)
-        return self._mine(session, starmap(Line, session.execute(read, {"ids": [*ids]}))) if ids else []
+        connection = session.connection(bind_arguments={"mapper": PersonRow})
+        read = _among(connection.dialect.name)
+        return self._mine(starmap(Line, connection.execute(read, {"ids": [*ids]})), shown) if ids else []
 
-    def _mine(self, session: Session, rows: Iterable[R]) -> list[R]:
+    def _mine(self, rows: Iterable[R], shown: Collection[str]) -> list[R]:
         """Those of this workspace, and from a source that is shown: that is asked of the main database."""
-        shown = set(shown_sources(session, self.workspace_id))
         return [row for row in rows if row.workspace_id == self.workspace_id and row.source in shown]
 
 

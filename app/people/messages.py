@@ -48,7 +48,9 @@ def contacts_of(message: Message) -> list[str]:
     return told + ([f"person:{message.person}"] if message.person else [])
 
 
-def shown(session: Session, sources: Sequence[str], people: Sequence[Known], is_anothers: IsAnothers) -> list[Message]:
+def shown(
+    session: Session, sources: Collection[str], people: Sequence[Known], is_anothers: IsAnothers
+) -> list[Message]:
     """The newest messages with the human that these people are, newest first.
 
     A number without a country may be several people's: it counts unless somebody has the full one.
@@ -58,7 +60,7 @@ def shown(session: Session, sources: Sequence[str], people: Sequence[Known], is_
 
 
 def held(
-    session: Session, sources: Sequence[str], people: Sequence[Known], is_anothers: IsAnothers, most: int
+    session: Session, sources: Collection[str], people: Sequence[Known], is_anothers: IsAnothers, most: int
 ) -> list[Kept]:
     """The same as they are kept, at most ``most`` of each of the installations ``sources``."""
     ring = services().ring

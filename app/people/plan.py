@@ -31,7 +31,8 @@ class Place(NamedTuple):
 class Look(NamedTuple):
     """A look at no more than a thousand entries of a place: how many those were, and how much hope for all the words.
 
-    A hope is somebody who may have them all; in the name it counts ten times, since there a signature says more.
+    A hope is somebody who may have them all; in the name it counts ten times, since there a signature says more. It is
+    looked for where everybody is who is asked for.
     """
 
     entries: int
@@ -69,7 +70,7 @@ class Driver(NamedTuple):
     @property
     def whole(self) -> tuple[Place, ...]:
         """Where those are who have the word as it is."""
-        return tuple(Place("list", form) for form in self.word)
+        return wholes(self.word)
 
     @property
     def begun(self) -> tuple[Place, ...]:
@@ -91,6 +92,11 @@ def _together(one: Word, two: Word) -> tuple[Place, ...]:
     if any(a == b for a, b in begun):
         return ()
     return tuple(dict.fromkeys(Place("list", pair(*sorted(both))) for both in sorted(begun)))
+
+
+def wholes(word: Word) -> tuple[Place, ...]:
+    """Where those are who have the word as it is, in each of its spellings."""
+    return tuple(Place("list", form) for form in word)
 
 
 def beginning(form: str) -> Place:
@@ -124,7 +130,7 @@ def stages(driver: Driver, words: Sequence[Word], looks: Mapping[Place, Look]) -
         yield [Arm(place, mask(words), VERY_FEW, VERY_FEW, asked(words), sorted=True) for place in driver.places]
     else:
         others = [word for word in words if word != driver.word]
-        held = [word for word in others if any(looks[Place("list", form)].entries for form in word)]
+        held = [word for word in others if _filled(wholes(word), looks)]
         yield from _of_a_long_one(driver, others, held, looks)
 
 
@@ -135,15 +141,16 @@ def _of_a_long_one(
     whole = tuple((word, Asked.WHOLE if word in held else Asked.BEGUN) for word in others)
     named, in_name = asked(others, Asked.NAMED), mask(others, named=True)
     promised = mask(others) | mask(held, whole=True)
+    exactly = _filled(driver.whole, looks)
     if held:
-        yield [Arm(place, promised, words=whole) for place in driver.whole]
-    yield [Arm(place, in_name, words=named) for place in driver.whole]
+        yield [Arm(place, promised, words=whole) for place in exactly]
+    yield [Arm(place, in_name, words=named) for place in exactly]
     if held:
         yield list(_beginnings(driver, looks, promised, whole))
     yield list(_beginnings(driver, looks, in_name, named))
     # Of a short one nobody is left out, so that whoever is not found is not there.
     most = FEW if is_short(driver, looks) else MOST_ASKED
-    anywhere = [Arm(place, mask(others), words=asked(others)) for place in driver.whole]
+    anywhere = [Arm(place, mask(others), words=asked(others)) for place in exactly]
     yield [arm._replace(asked=most) for arm in anywhere]
     yield [arm._replace(asked=most) for arm in _beginnings(driver, looks, mask(others), asked(others))]
 
@@ -159,6 +166,11 @@ def _beginnings(
             yield Arm(beginning(place.term[:LONGEST_GRAM]), bits, words=(*words, *asked([driver.word])))
 
 
+def _filled(places: Sequence[Place], looks: Mapping[Place, Look]) -> list[Place]:
+    """Those that have an entry."""
+    return [place for place in places if looks[place].entries]
+
+
 def is_long(looks: Mapping[Place, Look], place: Place) -> bool:
     """Whether there are more entries than were looked at."""
     return looks[place].entries >= FEW
@@ -167,12 +179,14 @@ def is_long(looks: Mapping[Place, Look], place: Place) -> bool:
 def deeper(driver: Driver, words: Sequence[Word], looks: Mapping[Place, Look], depth: int) -> Iterator[list[Arm]]:
     """What is read where all stages fill no page: ``depth`` times as far.
 
-    Of who has them in the name the signature promises few in vain, so that more can be asked.
+    Of who has them in the name the signature promises few in vain, so that more can be asked. Digits are in few names.
     """
     hows = [(mask(words, named=True), asked(words, Asked.NAMED), depth), (mask(words), asked(words), 1)]
+    if any(form.isdigit() for word in words for form in word):
+        del hows[0]
     for whole in (True, False):
         for bits, its, more in hows:
-            arms = [Arm(place, bits, words=its) for place in driver.whole]
+            arms = [Arm(place, bits, words=its) for place in _filled(driver.whole, looks)]
             some = arms if whole else _beginnings(driver, looks, bits, its)
             yield [arm._replace(read=MOST_READ * depth, asked=MOST_ASKED * more) for arm in some]
 

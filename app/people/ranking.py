@@ -12,8 +12,8 @@ from zlib import crc32
 from app.people.terms import LONGEST_GRAM, Field, Word
 
 # A signature has two halves: a place for each of so many beginnings and whole words, several to a place, and one for
-# each first letter of any word, and of one of the name.
-WORD_PLACES, LETTER_PLACES = 62, 27
+# each first letter of any word, and of one of the name, with what is left of it for numbers, which have no letters.
+WORD_PLACES, LETTER_PLACES, NUMBER_PLACES = 62, 27, 8
 # A rank is read as one number: 16 bits for the day of the last order, and 42 for the beginning of the name, seven
 # letters of six bits; of who has ordered 11 of those are the minute of that day.
 LETTER_BITS, NAME_LETTERS, MINUTE_BITS = 6, 7, 11
@@ -107,7 +107,8 @@ def _whole(term: str) -> int:
 
 def _begun(form: str) -> int:
     if form.isdigit():
-        return _word(form[:LONGEST_GRAM]) if len(form) >= LONGEST_GRAM else 0
+        begun = form[:LONGEST_GRAM]
+        return _word(begun) | _number(begun) if len(form) >= LONGEST_GRAM else 0
     bits = _letter(form)
     for length in range(2, min(len(form), LONGEST_GRAM) + 1):
         bits |= _word(form[:length])
@@ -116,6 +117,10 @@ def _begun(form: str) -> int:
 
 def _word(text: str) -> int:
     return 1 << crc32(text.encode(errors="replace")) % WORD_PLACES
+
+
+def _number(begun: str) -> int:
+    return 1 << WORD_PLACES + 2 * LETTER_PLACES + crc32(begun.encode()) // WORD_PLACES % NUMBER_PLACES
 
 
 def _letter(term: str) -> int:

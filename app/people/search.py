@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain, islice
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from app.people import plan, statements
-from app.people.models import LONGEST_TERM, PersonRow, TermRow
+from app.people.models import LONGEST_TERM, TermRow
 from app.people.plan import FEW, Arm, Driver, Look, Place
 from app.people.ranking import mask, scope_of
 from app.people.statements import ORDER, PREFIX_ONLY
@@ -26,33 +27,47 @@ class Found(NamedTuple):
     ended: bool
 
 
-def found(
-    session: Session, workspace_id: str, words: Sequence[Word], wanted: int, depth: int = 1, sources: Sequence[str] = ()
-) -> Found:
-    """People who may be found by every word: at least ``wanted`` where there are so many, hardly ever not the best.
+class Search:
+    """People of a workspace who may be found by every word; a signature may promise too much: `score` has the last
+    word."""
 
-    With a ``depth`` of more than 1 so many times as many are read, and with ``sources`` only their people count. A
-    signature may promise too much: `score` has the last word.
-    """
-    scope = scope_of(workspace_id)
-    drivers = plan.drivers(words)
-    looks = _Looks(session, scope, words, drivers)
-    driver = plan.best(drivers, looks)
-    ids: dict[int, None] = {}
-    for stage in plan.stages(driver, words, looks) if depth == 1 else plan.deeper(driver, words, looks, depth):
-        for arm in stage:
-            ids |= dict.fromkeys(_read(session, scope, arm, wanted * depth, sources))
-        if len(ids) >= wanted:
-            return Found([*ids], False)
-    return Found([*ids], plan.is_short(driver, looks))
+    def __init__(self, session: Session, workspace_id: str, words: Sequence[Word]) -> None:
+        self._connection = session.connection(bind_arguments=_BIND)
+        self._scope = scope_of(workspace_id)
+        self._words = words
+        self._drivers = plan.drivers(words)
+        self._looks = _Looks(self._connection, self._scope, words, self._drivers)
+        self._ids: dict[int, None] = {}
 
+    @cached_property
+    def _driver(self) -> Driver:
+        return plan.best(self._drivers, self._looks)
 
-def _read(session: Session, scope: int, arm: Arm, wanted: int, sources: Sequence[str]) -> Iterable[int]:
-    values = statements.of_arm(arm) | {"scope": scope, "wanted": wanted}
-    values |= {"sources": [*sources]} if sources else {}
-    dialect = session.get_bind(PersonRow).dialect.name
-    statement = statements.reading(statements.shape_of(arm), dialect, bool(sources))
-    return session.scalars(statement, values, bind_arguments=_BIND)
+    def first(self, wanted: int) -> Found:
+        """At least ``wanted`` where there are so many, hardly ever not the best."""
+        for stage in plan.stages(self._driver, self._words, self._looks):
+            for arm in stage:
+                self._ids |= dict.fromkeys(self._read(arm, wanted))
+            if len(self._ids) >= wanted:
+                return Found([*self._ids], False)
+        return Found([*self._ids], plan.is_short(self._driver, self._looks))
+
+    def further(self, wanted: int, depth: int, sources: Sequence[str] = ()) -> Iterator[list[int]]:
+        """Others, the better ones first: ``depth`` times as many are read; with ``sources`` only their people count."""
+        for stage in plan.deeper(self._driver, self._words, self._looks, depth):
+            before = len(self._ids)
+            for arm in stage:
+                self._ids |= dict.fromkeys(self._read(arm, wanted * depth, sources))
+            if len(self._ids) > before:
+                yield [*islice(self._ids, before, None)]
+
+    def _read(self, arm: Arm, wanted: int, sources: Sequence[str] = ()) -> Iterable[int]:
+        values = statements.of_arm(arm) | {"scope": self._scope, "wanted": wanted}
+        values |= {"sources": [*sources]} if sources else {}
+        shape = statements.shape_of(arm)
+        return self._connection.scalars(
+            statements.reading(shape, self._connection.dialect.name, bool(sources)), values
+        ).all()
 
 
 def holders(session: Session, workspace_id: str, term: str) -> list[int]:
@@ -85,16 +100,20 @@ def _points(words: str, form: str) -> int | None:
 class _Looks(dict[Place, Look]):
     """A look at each place of the drivers, taken when the first is asked for."""
 
-    def __init__(self, session: Session, scope: int, words: Sequence[Word], drivers: Sequence[Driver]) -> None:
-        self._session = session
+    def __init__(self, connection: Connection, scope: int, words: Sequence[Word], drivers: Sequence[Driver]) -> None:
+        self._connection = connection
         self._values = {"scope": scope} | statements.of_bits(mask(words))
         self._values |= statements.of_bits(mask(words, named=True), "named_")
-        every = ((*one.places, *one.begun, *one.whole) for one in drivers)
-        self._asked = list(dict.fromkeys(chain.from_iterable(every)))
+        # One driver needs no choice.
+        choice = len(drivers) > 1
+        self._asked = dict.fromkeys(chain.from_iterable(one.places for one in drivers), choice)
+        for place in chain.from_iterable((*one.begun, *one.whole) for one in drivers):
+            self._asked.setdefault(place, False)
 
     def __missing__(self, place: Place) -> Look:
-        statement = statements.counts(tuple(place.kind for place in self._asked))
-        values = self._values | statements.of_places(self._asked)
-        for number, entries, hopes in self._session.execute(statement, values, bind_arguments=_BIND):
-            self[self._asked[number]] = Look(entries, hopes)
+        places = [*self._asked]
+        statement = statements.counts(tuple((place.kind, hopeful) for place, hopeful in self._asked.items()))
+        values = self._values | statements.of_places(places)
+        for number, entries, hopes in self._connection.execute(statement, values):
+            self[places[number]] = Look(entries, hopes)
         return self[place]

@@ -29,11 +29,14 @@ from app.people.models import PersonRow, TermRow
 from app.people.plan import FEW, Arm, Asked, Place
 from app.people.ranking import halves
 
+# No mapped classes: a search makes a dozen of these, and what is mapped costs as much again as the statement.
+TERM, PERSON = TermRow.__table__.c, PersonRow.__table__.c
+
 # Behind every term with a given beginning, in the order of bytes.
 LAST = "\U0010ffff"
 # Kept of those that were made: what is asked for decides how many there could be.
 STATEMENTS = 256
-ORDER = (TermRow.rank, TermRow.person_id)
+ORDER = (TERM.rank, TERM.person_id)
 # More than eight words in the worst field add up to: an exact word always comes before a prefix.
 PREFIX_ONLY = 100
 
@@ -46,18 +49,13 @@ def of_arm(arm: Arm) -> dict[str, Any]:
     values: dict[str, Any] = of_bits(arm.bits) | {"read": arm.read, "asked": arm.asked} | _range(0, arm.place.term)
     for which, (word, _) in enumerate(arm.words):
         for spelling, form in enumerate(word):
-            values |= {_name("begun", which, spelling): like(form), _name("whole", which, spelling): like(form + " ")}
+            values |= {_name("begun", which, spelling): f" {form}", _name("whole", which, spelling): f" {form} "}
     return values
 
 
 def of_places(places: Sequence[Place]) -> dict[str, Any]:
     """The parameters of `counts`, but for ``scope`` and `of_bits`."""
     return {name: value for number, place in enumerate(places) for name, value in _range(number, place.term).items()}
-
-
-def like(beginning: str) -> str:
-    """The pattern of the words among which there is one that begins so."""
-    return f"% {beginning.replace('/', '//').replace('%', '/%').replace('_', '/_')}%"
 
 
 def shape_of(arm: Arm) -> Shape:
@@ -74,7 +72,7 @@ def reading(shape: Shape, dialect: str, of_sources: bool = False) -> Select[Any]
         return select(maybe.subquery().c.person_id).limit(bindparam("wanted", type_=Integer))
     # Asked of one person after the other until there are enough, and of nobody whom the signature rules out.
     some = maybe.limit(bindparam("asked", type_=Integer)).subquery()
-    points = _points(words, dialect, of_sources, ordered).where(PersonRow.id == some.c.person_id).scalar_subquery()
+    points = _points(words, dialect, of_sources, ordered).where(PERSON.id == some.c.person_id).scalar_subquery()
     told = (
         select(some.c.person_id, some.c.place, points.label("points"))
         .limit(bindparam("asked", type_=Integer))
@@ -86,8 +84,8 @@ def reading(shape: Shape, dialect: str, of_sources: bool = False) -> Select[Any]
 
 def _maybe(kind: str) -> Select[Any]:
     """Who may have the words by the signature, best first."""
-    read = select(TermRow.person_id, TermRow.rank, TermRow.signature, TermRow.letters).where(_where(kind, 0))
-    order = ORDER if kind == "list" else (TermRow.term, *ORDER)
+    read = select(TERM.person_id, TERM.rank, TERM.signature, TERM.letters).where(_where(kind, 0))
+    order = ORDER if kind == "list" else (TERM.term, *ORDER)
     some = read.order_by(*order).limit(bindparam("read", type_=Integer)).subquery()
     has = _has(some, "")
     if kind == "list":  # it comes in the order of rank
@@ -100,22 +98,22 @@ def _maybe(kind: str) -> Select[Any]:
 def _points(words: tuple[tuple[int, Asked], ...], dialect: str, of_sources: bool, ordered: bool) -> Select[Any]:
     """The fewer, the better a person is found; NULL for who is not."""
     where = func.instr if dialect == "sqlite" else func.strpos
+
+    def any_of(text: Any, what: str, which: int, many: int) -> ColumnElement[bool]:
+        return or_(*(where(text, bindparam(_name(what, which, spelling), type_=Text)) > 0 for spelling in range(many)))
+
     # The first of the lines, one for each field.
-    name = func.substr(PersonRow.words, 1, where(PersonRow.words, "\n"), type_=Text)
+    name = func.substr(PERSON.words, 1, where(PERSON.words, "\n"), type_=Text)
     has, points = [], []
     for which, (many, how) in enumerate(words):
-        text = name if how == Asked.NAMED else PersonRow.words
-        has.append(_any(text, "whole" if how == Asked.WHOLE else "begun", which, many))
-        points.append(case((_any(PersonRow.words, "whole", which, many), 0), else_=PREFIX_ONLY))
-        points.append(case((_any(name, "begun", which, many), 0), else_=1))
+        text = name if how == Asked.NAMED else PERSON.words
+        has.append(any_of(text, "whole" if how == Asked.WHOLE else "begun", which, many))
+        points.append(case((any_of(PERSON.words, "whole", which, many), 0), else_=PREFIX_ONLY))
+        points.append(case((any_of(name, "begun", which, many), 0), else_=1))
     if of_sources:
-        has.append(PersonRow.source.in_(bindparam("sources", expanding=True)))
+        has.append(PERSON.source.in_(bindparam("sources", expanding=True)))
     total: ColumnElement[int] = sum(points, literal(0)) if ordered else literal(0)
     return select(case((and_(*has), total)))
-
-
-def _any(text: ColumnElement[str] | Any, what: str, which: int, many: int) -> ColumnElement[bool]:
-    return or_(*(text.like(bindparam(_name(what, which, spelling)), escape="/") for spelling in range(many)))
 
 
 def _name(what: str, which: int, spelling: int) -> str:
@@ -123,14 +121,16 @@ def _name(what: str, which: int, spelling: int) -> str:
 
 
 @lru_cache(STATEMENTS)
-def counts(kinds: tuple[str, ...]) -> CompoundSelect[Any]:
-    """Of each place its number, how many of a thousand entries it has, and their hopes (`app.people.plan.Look`)."""
+def counts(kinds: tuple[tuple[str, bool], ...]) -> CompoundSelect[Any]:
+    """Of each place its number, how many of a thousand entries it has, and, where asked for, their hopes
+    (`app.people.plan.Look`)."""
     looks = []
-    for number, kind in enumerate(kinds):
-        some = select(TermRow.signature, TermRow.letters).where(_where(kind, number)).limit(FEW)
+    for number, (kind, hopeful) in enumerate(kinds):
+        some = select(TERM.signature, TERM.letters).where(_where(kind, number)).limit(FEW)
         entries = (some.order_by(*ORDER) if kind == "list" else some).subquery()
         hope = case((_has(entries, "named_"), 10), (_has(entries, ""), 1), else_=0)
-        looks.append(select(literal(number), func.count(), func.coalesce(func.sum(hope), 0)).select_from(entries))
+        hopes = func.coalesce(func.sum(hope), 0) if hopeful else literal(0)
+        looks.append(select(literal(number), func.count(), hopes).select_from(entries))
     return union_all(*looks)
 
 
@@ -147,11 +147,11 @@ def _has(entries: Subquery, name: str) -> ColumnElement[bool]:
 
 
 def _where(kind: str, number: int) -> ColumnElement[bool]:
-    mine = TermRow.scope == bindparam("scope")
+    mine = TERM.scope == bindparam("scope")
     term: BindParameter[str] = bindparam(f"term{number}")
     if kind == "list":
-        return and_(mine, TermRow.term == term)
-    return and_(mine, TermRow.term >= term, TermRow.term < bindparam(f"last{number}"))
+        return and_(mine, TERM.term == term)
+    return and_(mine, TERM.term >= term, TERM.term < bindparam(f"last{number}"))
 
 
 def _range(number: int, term: str) -> dict[str, str]:

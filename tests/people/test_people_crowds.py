@@ -9,9 +9,8 @@ from string import ascii_lowercase
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, literal, select
+from sqlalchemy import Select, select
 
-from app.core.database import reading
 from app.people import directory, mirror, plan, statements
 from app.people.directory import PeopleDirectory
 from app.people.models import TermRow
@@ -199,13 +198,11 @@ def wordy(mine: PeopleDirectory) -> PeopleDirectory:
     return mine
 
 
-@pytest.mark.parametrize(
-    ("like", "found"), [(statements.like, PAGE), (lambda form: "%", 0)], ids=["guarded", "control"]
-)
+@pytest.mark.parametrize(("asked", "found"), [(plan.asked, PAGE), (lambda *_: (), 0)], ids=["guarded", "control"])
 def test_whom_only_the_signature_promises_keeps_nobody_out(
-    wordy: PeopleDirectory, monkeypatch: pytest.MonkeyPatch, like: Callable[[str], str], found: int
+    wordy: PeopleDirectory, monkeypatch: pytest.MonkeyPatch, asked: Callable[..., Any], found: int
 ) -> None:
-    monkeypatch.setattr(statements, "like", like)
+    monkeypatch.setattr(plan, "asked", asked)
     assert names(wordy, "novák zd") == ["Karel Novák"] * found
 
 
@@ -229,18 +226,3 @@ def test_a_page_is_filled_although_many_turn_out_to_be_one(
         for source in ("shop1", "shop2"):
             store([Person(str(place), "Jan", f"jan{place}@x.cz")], source)
     assert len(names(mine, "jan")) == found
-
-
-@pytest.mark.parametrize(
-    ("like", "means"), [(statements.like, False), ("% {}%".format, True)], ids=["guarded", "control"]
-)
-@pytest.mark.parametrize(("typed", "others"), [("50%", "500"), ("a_b", "axb"), ("a/_b", "a_b")])
-def test_a_pattern_means_nothing_but_itself(
-    mine: PeopleDirectory, like: Callable[[str], str], means: bool, typed: str, others: str
-) -> None:
-    def matches(words: str) -> bool:
-        with reading() as session:
-            return bool(session.scalar(select(literal(f" {words} ").like(like(typed), escape="/"))))
-
-    assert matches(others) is means
-    assert matches(typed) or means

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from app.people import mirror, statements
 from app.people.directory import PeopleDirectory
 from app.people.models import IMPORT, OrderRow, PersonRow, TermRow
 from app.people.plan import Asked
-from app.people.search import found
+from app.people.search import Search
 from app.people.terms import query_words, terms
 from app.people.text import fold
 from app.sdk import Directory, Order, Person, State
@@ -306,12 +306,12 @@ def test_a_directory_without_the_workspace_is_caught(
     mine: PeopleDirectory, foreign_id: str, id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Careless(PeopleDirectory):
-        def _mine(self, session: Session, rows: Iterable[Any]) -> list[Any]:
+        def _mine(self, rows: Iterable[Any], shown: Collection[str]) -> list[Any]:
             return list(rows)
 
     if id == "search":
         monkeypatch.setattr(Careless, "person", lambda self, id: None)
-        monkeypatch.setattr(directory_module, "found", lambda session, workspace, *asked: found(session, "w2", *asked))
+        monkeypatch.setattr(directory_module, "Search", lambda session, workspace, words: Search(session, "w2", words))
     with pytest.raises(AssertionError):
         check_isolation(Careless("w1"), foreign_id)
 
@@ -319,7 +319,7 @@ def test_a_directory_without_the_workspace_is_caught(
 def test_either_guard_of_the_search_holds_alone(
     mine: PeopleDirectory, foreign_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_module, "found", lambda session, workspace, *asked: found(session, "w2", *asked))
+    monkeypatch.setattr(directory_module, "Search", lambda session, workspace, words: Search(session, "w2", words))
     assert not mine.search("jan")
 
 
