@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -76,7 +77,33 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value is not None else None
 
 
-db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+class BoundSession(FlaskSession):
+    """A session that reads from PostgreSQL statement by statement.
+
+    There each statement sees what was committed before it, in a transaction as well, which would only have to be begun
+    and ended: of what a search asks of a server this was a half.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._by_statement: dict[Engine, Engine] = {}
+
+    def get_bind(
+        self,
+        mapper: Any | None = None,
+        clause: Any | None = None,
+        bind: Engine | Connection | None = None,
+        **kwargs: Any,
+    ) -> Engine | Connection:
+        found = super().get_bind(mapper, clause, bind, **kwargs)
+        if _mode.get() == "read" and isinstance(found, Engine) and found.dialect.name == "postgresql":
+            if found not in self._by_statement:  # with the same connections
+                self._by_statement[found] = found.execution_options(isolation_level="AUTOCOMMIT")
+            return self._by_statement[found]
+        return found
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False, "class_": BoundSession})
 # SQLite folds a log into its file by itself, but begins it anew only where nobody reads or writes just then: in a busy
 # hour it would grow for ever. Who writes much folds one that is longer than this, in bytes, and has the others wait.
 # A little at a time: while the disk takes in a long one, an installation's commit waits for that.
