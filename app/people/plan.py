@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
-from itertools import combinations
+from itertools import chain, combinations
 from typing import NamedTuple
 
 from app.people.ranking import mask
@@ -22,7 +22,8 @@ MOST_COMBINED = 4
 
 
 class Place(NamedTuple):
-    """Entries of the index: a ``list`` is one term's, best first; a ``range`` are those of all words that begin so."""
+    """Entries of the index: a ``list`` is one term's, best first, of which one ``first`` tells whether it has any; a
+    ``range`` are those of all words that begin so."""
 
     kind: str
     term: str
@@ -62,15 +63,19 @@ class Arm(NamedTuple):
 
 
 class Driver(NamedTuple):
-    """Places that hold everybody who is asked for: a word's, in each of its spellings, or two words' together."""
+    """Places that hold everybody who is asked for: a word's, in each of its spellings, or two words' together.
+
+    A word is ``paired`` if it is one of such two.
+    """
 
     places: tuple[Place, ...]
     word: Word = ()
+    paired: bool = False
 
     @property
     def whole(self) -> tuple[Place, ...]:
         """Where those are who have the word as it is."""
-        return wholes(self.word)
+        return tuple(Place("list", form) for form in self.word)
 
     @property
     def begun(self) -> tuple[Place, ...]:
@@ -80,10 +85,25 @@ class Driver(NamedTuple):
 
 def drivers(words: Sequence[Word]) -> list[Driver]:
     """Those worth a look, those of two words first."""
-    paired = [word for word in words if all(map(is_paired, word))]
-    longest = sorted(paired, key=lambda word: -max(map(len, word)))[:MOST_COMBINED]
-    pairs = [Driver(places) for one, two in combinations(longest, 2) if (places := _together(one, two))]
-    return pairs + [Driver(tuple(map(beginning, word)), word) for word in words]
+    some = [word for word in words if all(map(is_paired, word))]
+    longest = sorted(some, key=lambda word: -max(map(len, word)))[:MOST_COMBINED]
+    together = {(one, two): places for one, two in combinations(longest, 2) if (places := _together(one, two))}
+    paired = set(chain.from_iterable(together))
+    return [
+        *map(Driver, together.values()),
+        *(Driver(tuple(map(beginning, word)), word, word in paired) for word in words),
+    ]
+
+
+def looked_at(found: Sequence[Driver]) -> dict[Place, bool]:
+    """What is looked at to choose among drivers, and what the one chosen is read by; true where hope is looked for."""
+    places = dict.fromkeys(chain.from_iterable(one.places for one in found), len(found) > 1)
+    for one in found:
+        # Who has a pair has either beginning: where that has few entries, so has the pair.
+        for place in () if one.paired else one.begun:
+            places.setdefault(place, False)
+        places |= {first(place): False for place in one.whole}
+    return places
 
 
 def _together(one: Word, two: Word) -> tuple[Place, ...]:
@@ -94,9 +114,9 @@ def _together(one: Word, two: Word) -> tuple[Place, ...]:
     return tuple(dict.fromkeys(Place("list", pair(*sorted(both))) for both in sorted(begun)))
 
 
-def wholes(word: Word) -> tuple[Place, ...]:
-    """Where those are who have the word as it is, in each of its spellings."""
-    return tuple(Place("list", form) for form in word)
+def first(place: Place) -> Place:
+    """The first entry of a list."""
+    return Place("first", place.term)
 
 
 def beginning(form: str) -> Place:
@@ -117,7 +137,7 @@ def best(found: Sequence[Driver], looks: Mapping[Place, Look]) -> Driver:
 
 def is_short(driver: Driver, looks: Mapping[Place, Look]) -> bool:
     """Whether all of it is read: a range may have many entries of few people."""
-    lists = (driver.places, driver.begun) if driver.word else (driver.places,)
+    lists = (driver.places, driver.begun) if driver.word and not driver.paired else (driver.places,)
     return any(not any(is_long(looks, place) for place in places) for places in lists)
 
 
@@ -130,7 +150,7 @@ def stages(driver: Driver, words: Sequence[Word], looks: Mapping[Place, Look]) -
         yield [Arm(place, mask(words), VERY_FEW, VERY_FEW, asked(words), sorted=True) for place in driver.places]
     else:
         others = [word for word in words if word != driver.word]
-        held = [word for word in others if _filled(wholes(word), looks)]
+        held = [word for word in others if _filled(Driver((), word).whole, looks)]
         yield from _of_a_long_one(driver, others, held, looks)
 
 
@@ -160,15 +180,15 @@ def _beginnings(
 ) -> Iterator[Arm]:
     for place in driver.places:
         # A range is read in the order of letters, the whole word first; of a long one the best lie elsewhere.
-        if place.kind == "list" or not is_long(looks, Place("list", place.term)):
+        if place.kind == "list" or not any(is_long(looks, one) for one in _filled([Place("list", place.term)], looks)):
             yield Arm(place, bits, words=words)
         if place.kind == "range" and is_long(looks, place):
             yield Arm(beginning(place.term[:LONGEST_GRAM]), bits, words=(*words, *asked([driver.word])))
 
 
 def _filled(places: Sequence[Place], looks: Mapping[Place, Look]) -> list[Place]:
-    """Those that have an entry."""
-    return [place for place in places if looks[place].entries]
+    """Those lists that have an entry."""
+    return [place for place in places if looks[first(place)].entries]
 
 
 def is_long(looks: Mapping[Place, Look], place: Place) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
@@ -98,21 +98,18 @@ def _points(words: str, form: str) -> int | None:
 
 
 class _Looks(dict[Place, Look]):
-    """A look at each place of the drivers, taken when the first is asked for."""
+    """A look at each place that is looked at, taken when the first is asked for, and at others when they are."""
 
     def __init__(self, connection: Connection, scope: int, words: Sequence[Word], drivers: Sequence[Driver]) -> None:
         self._connection = connection
         self._values = {"scope": scope} | statements.of_bits(mask(words))
         self._values |= statements.of_bits(mask(words, named=True), "named_")
-        # One driver needs no choice.
-        choice = len(drivers) > 1
-        self._asked = dict.fromkeys(chain.from_iterable(one.places for one in drivers), choice)
-        for place in chain.from_iterable((*one.begun, *one.whole) for one in drivers):
-            self._asked.setdefault(place, False)
+        self._first = plan.looked_at(drivers)
 
     def __missing__(self, place: Place) -> Look:
-        places = [*self._asked]
-        statement = statements.counts(tuple((place.kind, hopeful) for place, hopeful in self._asked.items()))
+        asked = self._first if place in self._first else {place: False}
+        places = [*asked]
+        statement = statements.counts(tuple((place.kind, hopeful) for place, hopeful in asked.items()))
         values = self._values | statements.of_places(places)
         for number, entries, hopes in self._connection.execute(statement, values):
             self[places[number]] = Look(entries, hopes)

@@ -126,7 +126,8 @@ def counts(kinds: tuple[tuple[str, bool], ...]) -> CompoundSelect[Any]:
     (`app.people.plan.Look`)."""
     looks = []
     for number, (kind, hopeful) in enumerate(kinds):
-        some = select(TERM.signature, TERM.letters).where(_where(kind, number)).limit(FEW)
+        most = 1 if kind == "first" else FEW
+        some = select(TERM.signature, TERM.letters).where(_where(kind, number)).limit(most)
         entries = (some.order_by(*ORDER) if kind == "list" else some).subquery()
         hope = case((_has(entries, "named_"), 10), (_has(entries, ""), 1), else_=0)
         hopes = func.coalesce(func.sum(hope), 0) if hopeful else literal(0)
@@ -149,9 +150,9 @@ def _has(entries: Subquery, name: str) -> ColumnElement[bool]:
 def _where(kind: str, number: int) -> ColumnElement[bool]:
     mine = TERM.scope == bindparam("scope")
     term: BindParameter[str] = bindparam(f"term{number}")
-    if kind == "list":
-        return and_(mine, TERM.term == term)
-    return and_(mine, TERM.term >= term, TERM.term < bindparam(f"last{number}"))
+    if kind == "range":
+        return and_(mine, TERM.term >= term, TERM.term < bindparam(f"last{number}"))
+    return and_(mine, TERM.term == term)
 
 
 def _range(number: int, term: str) -> dict[str, str]:
