@@ -8,10 +8,10 @@ from itertools import chain, combinations
 from typing import NamedTuple
 
 from app.people.ranking import mask
-from app.people.terms import GRAM, LONGEST_GRAM, Word, is_paired, pair
+from app.people.terms import GRAM, LONGEST_GRAM, SHORTEST_PHONE_GRAM, Word, is_paired, pair
 
 # A place that has fewer entries is short: all of them are read; and of fewer still each is asked for its words.
-FEW, VERY_FEW = 1000, 200
+FEW, VERY_FEW = 1000, 500
 # So much of a long one is read for those who have the other words too, best first, or in the order of letters where it
 # has no other; and so many of whom the signature promises are asked for their words.
 MOST_READ, MOST_ASKED = 1500, 400
@@ -164,10 +164,12 @@ def _of_a_long_one(
     exactly = _filled(driver.whole, looks)
     if held:
         yield [Arm(place, promised, words=whole) for place in exactly]
-    yield [Arm(place, in_name, words=named) for place in exactly]
+    if may_be_names(others):
+        yield [Arm(place, in_name, words=named) for place in exactly]
     if held:
         yield list(_beginnings(driver, looks, promised, whole))
-    yield list(_beginnings(driver, looks, in_name, named))
+    if may_be_names(others):
+        yield list(_beginnings(driver, looks, in_name, named))
     # Of a short one nobody is left out, so that whoever is not found is not there.
     most = FEW if is_short(driver, looks) else MOST_ASKED
     anywhere = [Arm(place, mask(others), words=asked(others)) for place in exactly]
@@ -199,16 +201,21 @@ def is_long(looks: Mapping[Place, Look], place: Place) -> bool:
 def deeper(driver: Driver, words: Sequence[Word], looks: Mapping[Place, Look], depth: int) -> Iterator[list[Arm]]:
     """What is read where all stages fill no page: ``depth`` times as far.
 
-    Of who has them in the name the signature promises few in vain, so that more can be asked. Digits are in few names.
+    Of who has them in the name the signature promises few in vain, so that more can be asked.
     """
-    hows = [(mask(words, named=True), asked(words, Asked.NAMED), depth), (mask(words), asked(words), 1)]
-    if any(form.isdigit() for word in words for form in word):
-        del hows[0]
+    hows = [(mask(words), asked(words), 1)]
+    if may_be_names(words):
+        hows.insert(0, (mask(words, named=True), asked(words, Asked.NAMED), depth))
     for whole in (True, False):
         for bits, its, more in hows:
             arms = [Arm(place, bits, words=its) for place in _filled(driver.whole, looks)]
             some = arms if whole else _beginnings(driver, looks, bits, its)
             yield [arm._replace(read=MOST_READ * depth, asked=MOST_ASKED * more) for arm in some]
+
+
+def may_be_names(words: Sequence[Word]) -> bool:
+    """Whether it is worth asking for all of them in the name first: three digits are a phone's."""
+    return not any(form.isdigit() and len(form) >= SHORTEST_PHONE_GRAM for word in words for form in word)
 
 
 def asked(words: Sequence[Word], how: Asked = Asked.BEGUN) -> tuple[tuple[Word, Asked], ...]:

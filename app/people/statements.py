@@ -19,7 +19,7 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
-    literal,
+    literal_column,
     or_,
     select,
     union_all,
@@ -39,6 +39,10 @@ STATEMENTS = 256
 ORDER = (TERM.rank, TERM.person_id)
 # More than eight words in the worst field add up to: an exact word always comes before a prefix.
 PREFIX_ONLY = 100
+
+# Constants are no parameters: the driver would look at each of some dozens anew.
+NOTHING, ONE, TEN = (literal_column(value, Integer) for value in ("0", "1", "10"))
+LINE_END = literal_column("'\n'", Text)
 
 # A place's kind, how many spellings each word has and how it is asked for, and whether the best come first.
 Shape = tuple[str, tuple[tuple[int, Asked], ...], bool]
@@ -100,20 +104,26 @@ def _points(words: tuple[tuple[int, Asked], ...], dialect: str, of_sources: bool
     where = func.instr if dialect == "sqlite" else func.strpos
 
     def any_of(text: Any, what: str, which: int, many: int) -> ColumnElement[bool]:
-        return or_(*(where(text, bindparam(_name(what, which, spelling), type_=Text)) > 0 for spelling in range(many)))
+        spelled = (bindparam(_name(what, which, spelling), type_=Text) for spelling in range(many))
+        return or_(*(where(text, one) > NOTHING for one in spelled))
 
     # The first of the lines, one for each field.
-    name = func.substr(PERSON.words, 1, where(PERSON.words, "\n"), type_=Text)
+    name = func.substr(PERSON.words, ONE, where(PERSON.words, LINE_END), type_=Text)
     has, points = [], []
     for which, (many, how) in enumerate(words):
         text = name if how == Asked.NAMED else PERSON.words
         has.append(any_of(text, "whole" if how == Asked.WHOLE else "begun", which, many))
-        points.append(case((any_of(PERSON.words, "whole", which, many), 0), else_=PREFIX_ONLY))
-        points.append(case((any_of(name, "begun", which, many), 0), else_=1))
+        points.append(case((any_of(PERSON.words, "whole", which, many), NOTHING), else_=number(PREFIX_ONLY)))
+        points.append(case((any_of(name, "begun", which, many), NOTHING), else_=ONE))
     if of_sources:
         has.append(PERSON.source.in_(bindparam("sources", expanding=True)))
-    total: ColumnElement[int] = sum(points, literal(0)) if ordered else literal(0)
+    total: ColumnElement[int] = sum(points, NOTHING) if ordered else NOTHING
     return select(case((and_(*has), total)))
+
+
+def number(value: int) -> ColumnElement[int]:
+    """A constant."""
+    return literal_column(str(value), Integer)
 
 
 def _name(what: str, which: int, spelling: int) -> str:
@@ -125,13 +135,13 @@ def counts(kinds: tuple[tuple[str, bool], ...]) -> CompoundSelect[Any]:
     """Of each place its number, how many of a thousand entries it has, and, where asked for, their hopes
     (`app.people.plan.Look`)."""
     looks = []
-    for number, (kind, hopeful) in enumerate(kinds):
-        most = 1 if kind == "first" else FEW
-        some = select(TERM.signature, TERM.letters).where(_where(kind, number)).limit(most)
+    for place, (kind, hopeful) in enumerate(kinds):
+        most = ONE if kind == "first" else number(FEW)
+        some = select(TERM.signature, TERM.letters).where(_where(kind, place)).limit(most)
         entries = (some.order_by(*ORDER) if kind == "list" else some).subquery()
-        hope = case((_has(entries, "named_"), 10), (_has(entries, ""), 1), else_=0)
-        hopes = func.coalesce(func.sum(hope), 0) if hopeful else literal(0)
-        looks.append(select(literal(number), func.count(), hopes).select_from(entries))
+        hope = case((_has(entries, "named_"), TEN), (_has(entries, ""), ONE), else_=NOTHING)
+        hopes = func.coalesce(func.sum(hope), NOTHING) if hopeful else NOTHING
+        looks.append(select(number(place), func.count(), hopes).select_from(entries))
     return union_all(*looks)
 
 
