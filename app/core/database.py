@@ -30,7 +30,7 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
-MIRROR, PACE = "mirror", "pace"
+MIRROR, PACE, READING = "mirror", "pace", "reading"
 BUSY_SECONDS = 1.5
 # How often one who waits for another process looks again. SQLite's own waiting looks ever less often, up to 25 ms.
 LOOK_SECONDS = 0.001
@@ -78,15 +78,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class BoundSession(FlaskSession):
-    """A session that reads from PostgreSQL statement by statement.
-
-    There each statement sees what was committed before it, in a transaction as well, which would only have to be begun
-    and ended: of what a search asks of a server this was a half.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._by_statement: dict[Engine, Engine] = {}
+    """A session that reads by the engine for that, where there is one."""
 
     def get_bind(
         self,
@@ -95,12 +87,9 @@ class BoundSession(FlaskSession):
         bind: Engine | Connection | None = None,
         **kwargs: Any,
     ) -> Engine | Connection:
-        found = super().get_bind(mapper, clause, bind, **kwargs)
-        if _mode.get() == "read" and isinstance(found, Engine) and found.dialect.name == "postgresql":
-            if found not in self._by_statement:  # with the same connections
-                self._by_statement[found] = found.execution_options(isolation_level="AUTOCOMMIT")
-            return self._by_statement[found]
-        return found
+        if bind is None and _mode.get() == "read" and READING in self._db.engines:
+            return self._db.engines[READING]
+        return super().get_bind(mapper, clause, bind, **kwargs)
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False, "class_": BoundSession})
@@ -119,18 +108,31 @@ _mode: ContextVar[str] = ContextVar("transaction", default="")
 def init_app(app: Flask) -> None:
     """Reads ``SQLALCHEMY_DATABASE_URI``; prepares the engines. Nothing connects yet."""
     main = make_url(app.config["SQLALCHEMY_DATABASE_URI"])
-    app.config["SQLALCHEMY_BINDS"] = {name: beside(main, name) for name in (MIRROR, PACE)}
+    binds: dict[str, dict[str, Any]] = {name: {"url": beside(main, name)} for name in (MIRROR, PACE)}
     if main.get_backend_name() == "sqlite":
-        # Last in, first out: each connection that is used keeps pages of its own, up to the cache's size.
-        options = {"connect_args": {"timeout": BUSY_SECONDS}, "pool_use_lifo": True}
-        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+        # Last in, first out: each connection that is used keeps pages of its own while it is.
+        options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}, "pool_use_lifo": True}
     else:
-        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": True, "pool_timeout": BUSY_SECONDS}
+        options = {"pool_pre_ping": True, "pool_timeout": BUSY_SECONDS}
+        binds[READING] = reading_options(main)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    app.config["SQLALCHEMY_BINDS"] = {name: options | bind for name, bind in binds.items()}
     db.init_app(app)
     with app.app_context():
         for key, engine in db.engines.items():
             if engine.dialect.name == "sqlite":
                 prepare_sqlite(engine, PRAGMAS[key or "main"])
+
+
+def reading_options(main: URL) -> dict[str, Any]:
+    """The engine of those who read on PostgreSQL, of whatever tables: statement by statement, and nothing else.
+
+    There each statement sees what was committed before it, inside a transaction as well; to begin and to end one on
+    each of the other engines was half of what a search asked of the server. The server refuses what would write.
+    """
+    given = main.query.get("options", "")
+    options = f"{given if isinstance(given, str) else ' '.join(given)} -c default_transaction_read_only=on"
+    return {"url": main, "isolation_level": "AUTOCOMMIT", "connect_args": {"options": options.strip()}}
 
 
 def beside(main: URL, name: str) -> URL:

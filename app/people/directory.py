@@ -113,7 +113,7 @@ class PeopleDirectory:
         for ids in search.further(most + MANY_SPARE, depth, of):
             rows += self._rows(session, ids, shown)
             people = best_humans(rows, words, humans_of)
-            if len(people) >= most and len(rows) >= most + SPARE:
+            if len(people) >= most:
                 break
         return people
 

@@ -17,23 +17,27 @@ FEW, VERY_FEW = 1000, 500
 MOST_READ, MOST_ASKED = 1500, 400
 # Where that fills no page, so many times as much.
 DEEPER = 4
+ALL = MOST_READ * DEEPER
 # So many words of a query are combined: six pairs hold few enough people.
 MOST_COMBINED = 4
 
 
 class Place(NamedTuple):
     """Entries of the index: a ``list`` is one term's, best first, of which one ``first`` tells whether it has any; a
-    ``range`` are those of all words that begin so."""
+    ``range`` are those of all words that begin so, and ``all`` of them are more than a look counts else."""
 
     kind: str
     term: str
 
 
+# A hope for all the words in the name counts so many times, since there a signature says more.
+IN_NAME = 10
+
+
 class Look(NamedTuple):
     """A look at no more than a thousand entries of a place: how many those were, and how much hope for all the words.
 
-    A hope is somebody who may have them all; in the name it counts ten times, since there a signature says more. It is
-    looked for where everybody is who is asked for.
+    A hope is somebody who may have them all. It is looked for where everybody is who is asked for.
     """
 
     entries: int
@@ -130,7 +134,7 @@ def best(found: Sequence[Driver], looks: Mapping[Place, Look]) -> Driver:
     def reads(driver: Driver) -> tuple[bool, int]:
         if is_short(driver, looks):
             return False, sum(looks[place].entries for place in driver.places)
-        return True, -sum(looks[place].hopes for place in driver.places)
+        return True, -_hopes(driver, looks)
 
     return min(found, key=reads) if len(found) > 1 else found[0]
 
@@ -198,6 +202,23 @@ def is_long(looks: Mapping[Place, Look], place: Place) -> bool:
     return looks[place].entries >= FEW
 
 
+def behind(found: Sequence[Driver], driver: Driver, looks: Mapping[Place, Look]) -> Driver:
+    """The driver for who is looked for deeper.
+
+    Who is in two words' place has their first letters, and so hope of both. Where that is nearly everybody there, and
+    not enough, all of a longer word's own place is read, if it can be; of several the one where fewest are asked.
+    """
+    if driver.word or _hopes(driver, looks) < MOST_ASKED * IN_NAME:
+        return driver
+    longer = [one for one in found if one.word and min(map(len, one.word)) > LONGEST_GRAM]
+    fewest_first = sorted(longer, key=lambda one: _hopes(one, looks))
+    return next((one for one in fewest_first if _are_read(one.places, looks)), driver)
+
+
+def _hopes(driver: Driver, looks: Mapping[Place, Look]) -> int:
+    return sum(looks[place].hopes for place in driver.places)
+
+
 def deeper(driver: Driver, words: Sequence[Word], looks: Mapping[Place, Look], depth: int) -> Iterator[list[Arm]]:
     """What is read where all stages fill no page: ``depth`` times as far.
 
@@ -209,8 +230,17 @@ def deeper(driver: Driver, words: Sequence[Word], looks: Mapping[Place, Look], d
     for whole in (True, False):
         for bits, its, more in hows:
             arms = [Arm(place, bits, words=its) for place in _filled(driver.whole, looks)]
-            some = arms if whole else _beginnings(driver, looks, bits, its)
-            yield [arm._replace(read=MOST_READ * depth, asked=MOST_ASKED * more) for arm in some]
+            some = arms if whole else [*_beginnings(driver, looks, bits, its)]
+            some = [arm._replace(read=MOST_READ * depth, asked=MOST_ASKED * more) for arm in some]
+            ranges = [arm for arm in some if arm.place.kind == "range"]
+            yield ranges
+            if not ranges or not _are_read([arm.place for arm in ranges], looks):
+                yield [arm for arm in some if arm.place.kind == "list"]
+
+
+def _are_read(ranges: Sequence[Place], looks: Mapping[Place, Look]) -> bool:
+    """Whether all that begins so is read, and nobody is left for the lists."""
+    return all(looks[Place("all", place.term)].entries < ALL for place in ranges)
 
 
 def may_be_names(words: Sequence[Word]) -> bool:

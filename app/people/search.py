@@ -43,18 +43,23 @@ class Search:
     def _driver(self) -> Driver:
         return plan.best(self._drivers, self._looks)
 
+    @cached_property
+    def _behind(self) -> Driver:
+        return plan.behind(self._drivers, self._driver, self._looks)
+
     def first(self, wanted: int) -> Found:
         """At least ``wanted`` where there are so many, hardly ever not the best."""
         for stage in plan.stages(self._driver, self._words, self._looks):
             for arm in stage:
                 self._ids |= dict.fromkeys(self._read(arm, wanted))
-            if len(self._ids) >= wanted:
+            # Who is not in the first part of two words' place is found sooner in another.
+            if len(self._ids) >= wanted or (stage and self._behind is not self._driver):
                 return Found([*self._ids], False)
         return Found([*self._ids], plan.is_short(self._driver, self._looks))
 
     def further(self, wanted: int, depth: int, sources: Sequence[str] = ()) -> Iterator[list[int]]:
         """Others, the better ones first: ``depth`` times as many are read; with ``sources`` only their people count."""
-        for stage in plan.deeper(self._driver, self._words, self._looks, depth):
+        for stage in plan.deeper(self._behind, self._words, self._looks, depth):
             before = len(self._ids)
             for arm in stage:
                 self._ids |= dict.fromkeys(self._read(arm, wanted * depth, sources))

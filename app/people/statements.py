@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from app.people.models import PersonRow, TermRow
-from app.people.plan import FEW, Arm, Asked, Place
+from app.people.plan import ALL, FEW, IN_NAME, Arm, Asked, Place
 from app.people.ranking import halves
 
 # No mapped classes: a search makes a dozen of these, and what is mapped costs as much again as the statement.
@@ -41,8 +41,11 @@ ORDER = (TERM.rank, TERM.person_id)
 PREFIX_ONLY = 100
 
 # Constants are no parameters: the driver would look at each of some dozens anew.
-NOTHING, ONE, TEN = (literal_column(value, Integer) for value in ("0", "1", "10"))
+NOTHING, ONE = (literal_column(value, Integer) for value in ("0", "1"))
 LINE_END = literal_column("'\n'", Text)
+
+# Entries that a look counts.
+MOST = {"list": FEW, "range": FEW, "first": 1, "all": ALL}
 
 # A place's kind, how many spellings each word has and how it is asked for, and whether the best come first.
 Shape = tuple[str, tuple[tuple[int, Asked], ...], bool]
@@ -136,10 +139,10 @@ def counts(kinds: tuple[tuple[str, bool], ...]) -> CompoundSelect[Any]:
     (`app.people.plan.Look`)."""
     looks = []
     for place, (kind, hopeful) in enumerate(kinds):
-        most = ONE if kind == "first" else number(FEW)
+        most = number(MOST[kind])
         some = select(TERM.signature, TERM.letters).where(_where(kind, place)).limit(most)
         entries = (some.order_by(*ORDER) if kind == "list" else some).subquery()
-        hope = case((_has(entries, "named_"), TEN), (_has(entries, ""), ONE), else_=NOTHING)
+        hope = case((_has(entries, "named_"), number(IN_NAME)), (_has(entries, ""), ONE), else_=NOTHING)
         hopes = func.coalesce(func.sum(hope), NOTHING) if hopeful else NOTHING
         looks.append(select(number(place), func.count(), hopes).select_from(entries))
     return union_all(*looks)
@@ -160,7 +163,7 @@ def _has(entries: Subquery, name: str) -> ColumnElement[bool]:
 def _where(kind: str, number: int) -> ColumnElement[bool]:
     mine = TERM.scope == bindparam("scope")
     term: BindParameter[str] = bindparam(f"term{number}")
-    if kind == "range":
+    if kind in ("range", "all"):
         return and_(mine, TERM.term >= term, TERM.term < bindparam(f"last{number}"))
     return and_(mine, TERM.term == term)
 

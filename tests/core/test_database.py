@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import sqlite3
 import threading
 import time
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, create_engine, event, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -473,3 +476,66 @@ def test_what_passes_on_postgresql(postgres_url: str) -> None:
     assert not database.is_busy(trouble(lambda: run(engine, "SELECT nothing")))
     assert not database.is_busy(trouble(lambda: run(engine, "SELECT 1 / 0")))
     engine.dispose()
+
+
+@pytest.fixture(params=["guarded", "control"])
+def on_postgres(request: pytest.FixtureRequest, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
+    """A host on PostgreSQL with one workspace; false where those who read have an engine like all others."""
+    guarded: bool = request.param == "guarded"
+    if not guarded:
+        monkeypatch.setattr(database, "reading_options", lambda main: {"url": main})
+    app = Flask("database")
+    app.config["SQLALCHEMY_DATABASE_URI"] = postgres_url
+    database.init_app(app)
+    with app.app_context():
+        Base.metadata.create_all(db.engine)
+        with writing() as session:
+            session.add(WorkspaceRow(id="w1", name="0", created_at=NOW))
+        yield guarded
+        db.session.remove()
+        Base.metadata.drop_all(db.engine)
+        for engine in db.engines.values():
+            engine.dispose()
+
+
+def test_who_reads_on_postgresql_is_in_no_transaction(on_postgres: bool) -> None:
+    with reading() as session:
+        assert session.get_one(WorkspaceRow, "w1").name == "0"
+        raw: Any = session.connection().connection.dbapi_connection
+        assert (raw.info.transaction_status == TransactionStatus.IDLE) is on_postgres
+
+
+def test_and_the_server_refuses_what_would_write(on_postgres: bool) -> None:
+    refused = False
+    with reading() as session:
+        try:
+            session.execute(update(WorkspaceRow).values(name="9"))
+        except SQLAlchemyError:
+            refused = True
+    assert refused is on_postgres
+    assert counted() == 0
+
+
+def test_every_engine_waits_as_long_and_looks_whether_the_server_is_there(on_postgres: bool) -> None:
+    pools: list[Any] = [engine.pool for engine in db.engines.values()]
+    assert {(pool._timeout, pool._pre_ping) for pool in pools} == {(int(database.BUSY_SECONDS), True)}
+
+
+@pytest.mark.parametrize(
+    ("rest", "kept"), [(database.rest, False), (lambda connection: None, True)], ids=["guarded", "control"]
+)
+def test_a_connection_that_rests_keeps_no_pages(
+    host: Flask, monkeypatch: pytest.MonkeyPatch, rest: Callable[[Any], None], kept: bool
+) -> None:
+    library = ctypes.CDLL(ctypes.util.find_library("sqlite3") or "")
+    if not hasattr(library, "sqlite3_memory_used"):
+        pytest.skip("Python's SQLite is none that tells how much memory it uses")
+    monkeypatch.setattr(database, "rest", rest)
+    with writing() as session:
+        session.add_all([person(number) for number in range(BULK)])
+    before = library.sqlite3_memory_used()
+    with reading() as session:
+        session.scalars(select(PersonRow.words)).all()
+        used = library.sqlite3_memory_used()
+    assert used > before or kept
+    assert (library.sqlite3_memory_used() >= used) is kept

@@ -53,6 +53,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
             db.session.remove()
             for metadata, engine in tables:
                 metadata.drop_all(engine)
+            for engine in db.engines.values():
                 engine.dispose()
 
 

@@ -116,6 +116,21 @@ def test_a_page_that_is_not_full_is_looked_for_deeper(
     assert names(mine, "tereza ž") == ["Tereza Žulová"] * found
 
 
+@pytest.mark.parametrize(
+    ("behind", "found"), [(plan.behind, 3), (lambda drivers, driver, looks: driver, 0)], ids=["guarded", "control"]
+)
+def test_of_two_words_that_begin_like_many_others_the_longer_leads(
+    mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch, behind: Callable[..., Driver], found: int
+) -> None:
+    """More whose names begin with the same letters than are asked, and more who have the surname than are counted."""
+    bought = [Order("1", "2026-01-01")]
+    store([Person(f"k{place}", "Petr Larka", orders=bought) for place in range(1700)])
+    store([Person(f"e{place}", "Eva Larbenová", orders=bought) for place in range(1100)])
+    store([Person(f"both{place}", "Petr Larbenův") for place in range(3)])
+    monkeypatch.setattr(plan, "behind", behind)
+    assert names(mine, "petr larben") == ["Petr Larbenův"] * found
+
+
 @pytest.mark.parametrize(("read", "found"), [(plan.FEW, 3), (plan.MOST_ASKED, 0)], ids=["guarded", "control"])
 def test_of_a_short_list_nobody_is_left_out(
     mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch, read: int, found: int
@@ -125,7 +140,9 @@ def test_of_a_short_list_nobody_is_left_out(
         store([Person(f"{name}{n}", name, orders=[Order("1", "2026-01-01")]) for n in range(plan.MOST_ASKED)])
     store([Person(f"b{n}", "Tereza Kopková") for n in range(3)])
     monkeypatch.setattr(plan, "FEW", read)
+    monkeypatch.setattr(plan, "VERY_FEW", 200)
     monkeypatch.setattr(plan, "is_short", lambda driver, looks: True)
+    monkeypatch.setattr(plan, "behind", lambda drivers, driver, looks: driver)
     assert names(mine, "tereza kopk") == ["Tereza Kopková"] * found
 
 
