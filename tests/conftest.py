@@ -7,12 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
 from stage import Stage, serving_here
 
-from app.core.seal import new_id
-from tests.postgres import postgres_url
+from tests.postgres import new_database, postgres_url
 
 __all__ = ["postgres_url"]
 
@@ -32,13 +29,3 @@ def any_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]
         settings["SQLALCHEMY_DATABASE_URI"] = new_database(request.getfixturevalue("postgres_url"))
     with ExitStack() as stack:
         yield stack.enter_context(serving_here(Stage(tmp_path / "instance", stack, **settings)))
-
-
-def new_database(server: str) -> str:
-    """An empty database of its own on a PostgreSQL server."""
-    name = new_id("test")
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return make_url(server).set(database=name).render_as_string(hide_password=False)

@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+
+from app.core.seal import new_id
 
 # Nothing here has to outlive the tests.
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
@@ -39,6 +43,16 @@ def postgres_url() -> Iterator[str]:
             _run(user, binaries / "pg_ctl", "-D", folder / "data", "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_database(server: str) -> str:
+    """An empty database of its own on a PostgreSQL server."""
+    name = new_id("test")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
 def _binaries() -> Path:

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, inspect
 import app.people.models
 from app.core import database, migrate, models
 from app.core.database import MIRROR, PACE, Base, MirrorBase, PaceBase, db
-from tests.conftest import new_database
+from tests.postgres import new_database
 
 DATABASES = {"main": Base.metadata, MIRROR: MirrorBase.metadata, PACE: PaceBase.metadata}
 BACKENDS = ("sqlite", "postgresql")

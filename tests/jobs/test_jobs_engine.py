@@ -26,9 +26,9 @@ from app.jobs.kinds import Run
 from app.jobs.storage import SCHEMA, jobs_engine, jobs_url
 from app.jobs.trials import BUSY
 from app.sdk.manifest import Limits
-from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform
 from tests.jobs.host import host_in, wait_for
+from tests.postgres import new_database
 
 LIMITS = {"fakeshop": Limits(1000, 1.0, 2)}
 

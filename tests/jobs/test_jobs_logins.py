@@ -22,10 +22,10 @@ from app.jobs.entrance import Entrance, Held
 from app.jobs.logins import LoginRow
 from app.people import asking
 from app.people.sync import Pulling
-from tests.conftest import new_database
 from tests.jobs import careless_worker, host
 from tests.jobs.fake_platform import Platform, serving_platform
 from tests.jobs.host import host_in, install, row_of, state_of, wait_for, working
+from tests.postgres import new_database
 
 BUDGET, LOCKED_OUT = 3, 5
 KIND = Pulling()

@@ -29,7 +29,7 @@ from tests.jobs.host import ROOT, WORKER
 SMALL = 40
 PAGE = BATCH = 100
 KILLS = [
-    pytest.param(6, marks=pytest.mark.timeout(900)),
+    pytest.param(4, marks=pytest.mark.timeout(900)),
     pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(3000)]),
 ]
 

@@ -21,9 +21,9 @@ from app.people.models import PersonRow
 from app.people.sync import Pulling
 from app.people.sync_state import FORGET, SyncRow
 from app.sdk import State
-from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform, serving_platform
 from tests.jobs.host import host_in, install, row_of, state_of
+from tests.postgres import new_database
 
 PEOPLE = 30
 FORGET_KIND, PULL_KIND = Forgetting(), Pulling()

@@ -28,9 +28,9 @@ from app.people.forgetting import Forgetting
 from app.people.sync import POLL, Pulling, joined
 from app.people.sync_state import SyncRow, progress, want
 from app.sdk import Batch, LoginRefused, Person, State, Stopped, UpstreamFailed
-from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform, serving_platform
 from tests.jobs.host import host_in, install, row_of, state_of, wait_for
+from tests.postgres import new_database
 
 KIND = Pulling()
 SECOND = timedelta(seconds=1)

@@ -20,9 +20,9 @@ from app.people.models import PersonRow, PushedRow
 from app.people.pushing import SWEEP, Pushing
 from app.people.turns import Turn
 from app.sdk import Batch, Changes, Order, Person, State
-from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform, serving_platform
 from tests.jobs.host import host_in, install
+from tests.postgres import new_database
 
 KIND = Pushing()
 JAN = {"email": "jan@example.com", "phone": "+420 777 123 456"}

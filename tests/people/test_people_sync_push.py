@@ -19,9 +19,9 @@ from app.people.sync import Pulling
 from app.people.sync_state import progress
 from app.people.turns import Turn
 from app.sdk import Batch, Changes, Order, Person
-from tests.conftest import new_database
 from tests.jobs.fake_platform import Platform, serving_platform
 from tests.jobs.host import host_in, install, row_of
+from tests.postgres import new_database
 
 KIND = Pushing()
 

@@ -17,7 +17,7 @@ from app.core.models import EventRow, InstallationRow, LinkRow
 from app.jobs.kinds import kinds_of
 from app.people import hints, mirror, sync
 from app.people.sync_state import SyncRow
-from tests.conftest import new_database, postgres_url
+from tests.postgres import new_database, postgres_url
 
 __all__ = ["postgres_url"]
 
