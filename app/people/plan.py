@@ -18,6 +18,8 @@ MOST_READ, MOST_ASKED = 1500, 400
 # Where that fills no page, so many times as much.
 DEEPER = 4
 ALL = MOST_READ * DEEPER
+# A hope for all the words in the name counts so many times, since there a signature says more.
+IN_NAME = 10
 # So many words of a query are combined: six pairs hold few enough people.
 MOST_COMBINED = 4
 
@@ -28,10 +30,6 @@ class Place(NamedTuple):
 
     kind: str
     term: str
-
-
-# A hope for all the words in the name counts so many times, since there a signature says more.
-IN_NAME = 10
 
 
 class Look(NamedTuple):
