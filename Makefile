@@ -27,7 +27,7 @@ run: install ## serve on BIND (127.0.0.1:8000); in demo mode while no connector 
 
 test: $(VENV)/.tested ## install what the tests need and run them all
 	@sh tests/setup.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 bench: $(VENV)/.tested ## ratios measured side by side; QUICK=1 ends within two minutes; SEARCH, SYNC, MANY, KEYSTROKES, PAINT=1 add theirs
 	@QUICK=$(QUICK) SEARCH=$(SEARCH) SYNC=$(SYNC) MANY=$(MANY) KEYSTROKES=$(KEYSTROKES) PAINT=$(PAINT) ONLY=$(ONLY) $(BIN)/python tests/bench/run.py

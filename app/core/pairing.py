@@ -57,7 +57,7 @@ def owner(code: str, asking: str, now: datetime) -> str:
 def claim(code: str, now: datetime) -> str:
     """Use a code up for an account that joins its workspace; returns the workspace. Raises `Unverified`."""
     with writing() as session:
-        row = find(session, code, now)
+        row = find(session, code, now, using_up=True)
         if row is None:
             raise wrong()
         row.digest = None
@@ -78,7 +78,7 @@ def join(code: str, into: str, now: datetime) -> str:
     Of two workspaces that would join each other at once, one wins: its claim ends the other's code.
     """
     with writing() as session:
-        row, mine = find(session, code, now), row_of(session, into)
+        row, mine = find(session, code, now, using_up=True), row_of(session, into)
         if row is None or row.workspace_id == into:
             raise wrong()
         if mine.joining and is_ahead(mine.until, now):
@@ -98,10 +98,10 @@ def code_digest(code: str) -> str:
     return digest("pairing", "".join(filter(str.isalnum, code)).upper().encode("utf-8", "surrogatepass"))
 
 
-def find(session: Session, code: str, now: datetime) -> PairingRow | None:
-    """The row of a code that is still good."""
+def find(session: Session, code: str, now: datetime, *, using_up: bool = False) -> PairingRow | None:
+    """The row of a code that is still good; nobody else can be ``using_up`` the same."""
     statement = select(PairingRow).where(PairingRow.digest == code_digest(code), PairingRow.until > now)
-    return session.scalars(statement.with_for_update()).first()
+    return session.scalars(statement.with_for_update() if using_up else statement).first()
 
 
 def row_of(session: Session, workspace_id: str) -> PairingRow:

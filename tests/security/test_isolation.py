@@ -156,7 +156,7 @@ def test_nobody_reads_or_changes_what_is_anothers(world: World, name: str) -> No
 
 
 def no_filter(world: World) -> tuple[Any, str, Any, str]:
-    return PeopleDirectory, "_mine", lambda self, session, rows: list(rows), "GET /account/people/<id>"
+    return PeopleDirectory, "_mine", lambda self, rows, shown: list(rows), "GET /account/people/<id>"
 
 
 def any_tenant(world: World) -> tuple[Any, str, Any, str]:
