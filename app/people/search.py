@@ -69,10 +69,9 @@ class Search:
     def _read(self, arm: Arm, wanted: int, sources: Sequence[str] = ()) -> Iterable[int]:
         values = statements.of_arm(arm) | {"scope": self._scope, "wanted": wanted}
         values |= {"sources": [*sources]} if sources else {}
-        shape = statements.shape_of(arm)
-        return self._connection.scalars(
-            statements.reading(shape, self._connection.dialect.name, bool(sources)), values
-        ).all()
+        dialect = self._connection.dialect.name
+        statement = statements.reading(statements.shape_of(arm), dialect, bool(sources))
+        return self._connection.scalars(statement, values)
 
 
 def holders(session: Session, workspace_id: str, term: str) -> list[int]:

@@ -40,10 +40,14 @@ ORDER = (TERM.rank, TERM.person_id)
 # More than eight words in the worst field add up to: an exact word always comes before a prefix.
 PREFIX_ONLY = 100
 
-# Constants are no parameters: the driver would look at each of some dozens anew.
-NOTHING, ONE = (literal_column(value, Integer) for value in ("0", "1"))
-LINE_END = literal_column("'\n'", Text)
 
+def number(value: int) -> ColumnElement[int]:
+    """A constant, and no parameter: the driver would look at each of some dozens anew."""
+    return literal_column(str(value), Integer)
+
+
+NOTHING, ONE = number(0), number(1)
+LINE_END = literal_column("'\n'", Text)
 # Entries that a look counts.
 MOST = {"list": FEW, "range": FEW, "first": 1, "all": ALL}
 
@@ -62,7 +66,7 @@ def of_arm(arm: Arm) -> dict[str, Any]:
 
 def of_places(places: Sequence[Place]) -> dict[str, Any]:
     """The parameters of `counts`, but for ``scope`` and `of_bits`."""
-    return {name: value for number, place in enumerate(places) for name, value in _range(number, place.term).items()}
+    return {name: value for which, place in enumerate(places) for name, value in _range(which, place.term).items()}
 
 
 def shape_of(arm: Arm) -> Shape:
@@ -124,11 +128,6 @@ def _points(words: tuple[tuple[int, Asked], ...], dialect: str, of_sources: bool
     return select(case((and_(*has), total)))
 
 
-def number(value: int) -> ColumnElement[int]:
-    """A constant."""
-    return literal_column(str(value), Integer)
-
-
 def _name(what: str, which: int, spelling: int) -> str:
     return f"{what}_{which}_{spelling}"
 
@@ -139,8 +138,7 @@ def counts(kinds: tuple[tuple[str, bool], ...]) -> CompoundSelect[Any]:
     (`app.people.plan.Look`)."""
     looks = []
     for place, (kind, hopeful) in enumerate(kinds):
-        most = number(MOST[kind])
-        some = select(TERM.signature, TERM.letters).where(_where(kind, place)).limit(most)
+        some = select(TERM.signature, TERM.letters).where(_where(kind, place)).limit(number(MOST[kind]))
         entries = (some.order_by(*ORDER) if kind == "list" else some).subquery()
         hope = case((_has(entries, "named_"), number(IN_NAME)), (_has(entries, ""), ONE), else_=NOTHING)
         hopes = func.coalesce(func.sum(hope), NOTHING) if hopeful else NOTHING
@@ -160,14 +158,14 @@ def _has(entries: Subquery, name: str) -> ColumnElement[bool]:
     return and_(columns.letters.bitwise_and(letters) == letters, columns.signature.bitwise_and(signature) == signature)
 
 
-def _where(kind: str, number: int) -> ColumnElement[bool]:
+def _where(kind: str, place: int) -> ColumnElement[bool]:
     mine = TERM.scope == bindparam("scope")
-    term: BindParameter[str] = bindparam(f"term{number}")
+    term: BindParameter[str] = bindparam(f"term{place}")
     if kind in ("range", "all"):
-        return and_(mine, TERM.term >= term, TERM.term < bindparam(f"last{number}"))
+        return and_(mine, TERM.term >= term, TERM.term < bindparam(f"last{place}"))
     return and_(mine, TERM.term == term)
 
 
-def _range(number: int, term: str) -> dict[str, str]:
+def _range(place: int, term: str) -> dict[str, str]:
     """The parameters of `_where`."""
-    return {f"term{number}": term, f"last{number}": term + LAST}
+    return {f"term{place}": term, f"last{place}": term + LAST}

@@ -516,6 +516,12 @@ def test_and_the_server_refuses_what_would_write(on_postgres: bool) -> None:
     assert counted() == 0
 
 
+def test_who_reads_has_the_operators_own_options_too() -> None:
+    url = make_url("postgresql+psycopg:///x?options=-c%20work_mem%3D8MB")
+    told = database.reading_options(url)["connect_args"]["options"]
+    assert told == "-c work_mem=8MB -c default_transaction_read_only=on"
+
+
 def test_every_engine_waits_as_long_and_looks_whether_the_server_is_there(on_postgres: bool) -> None:
     pools: list[Any] = [engine.pool for engine in db.engines.values()]
     assert {(pool._timeout, pool._pre_ping) for pool in pools} == {(int(database.BUSY_SECONDS), True)}

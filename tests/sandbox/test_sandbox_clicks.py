@@ -106,6 +106,13 @@ def test_what_is_late_or_forged_is_refused_and_changes_nothing(
     assert f"({expected}: " in told["verdict"]["said"]
 
 
+def test_what_changes_something_is_noticed(demo: Demo) -> None:
+    """The control: of a genuine click it is not said that it changes nothing."""
+    demo.connect("upgates")
+    with pytest.raises(AssertionError), demo.untouched("upgates"):
+        demo.play("upgates", "install")
+
+
 def test_a_forged_state_shows_a_page_and_connects_nobody(demo: Demo) -> None:
     with demo.untouched("wazzup"), requests.Session() as browser:
         told = demo.play("wazzup", "install", "forged")
