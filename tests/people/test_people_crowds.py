@@ -131,6 +131,22 @@ def test_of_two_words_that_begin_like_many_others_the_longer_leads(
     assert names(mine, "petr larben") == ["Petr Larbenův"] * found
 
 
+@pytest.mark.parametrize(
+    ("hopes", "entries", "leads"),
+    [(10 * plan.FEW, plan.ALL - 1, True), (10 * plan.FEW, plan.ALL, False), (plan.MOST_ASKED, plan.ALL - 1, False)],
+    ids=["in-vain", "too-long-to-read", "hope-says-something"],
+)
+def test_the_longer_leads_where_hope_says_nothing_and_all_of_it_is_read(hopes: int, entries: int, leads: bool) -> None:
+    words = [("jan",), ("larben",)]
+    pair, _, longer = found = plan.drivers(words)
+    looks = dict.fromkeys(plan.looked_at(found), Look(plan.FEW, 0)) | {pair.places[0]: Look(plan.FEW, hopes)}
+    looks[Place("all", "larben")] = Look(entries, 0)
+    looks[Place("list", "larben")] = Look(1, 0)
+    assert (plan.behind(found, pair, looks) is longer) is leads
+    read = {arm.place for stage in plan.deeper(longer, words, looks, plan.DEEPER) for arm in stage}
+    assert (plan.beginning("lar") in read) is (entries >= plan.ALL), "who was read is not looked for elsewhere"
+
+
 @pytest.mark.parametrize(("read", "found"), [(plan.FEW, 3), (plan.MOST_ASKED, 0)], ids=["guarded", "control"])
 def test_of_a_short_list_nobody_is_left_out(
     mine: PeopleDirectory, monkeypatch: pytest.MonkeyPatch, read: int, found: int
